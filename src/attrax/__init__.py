@@ -1,0 +1,72 @@
+"""Associative memory in JAX: store, retrieve, learn.
+
+```python
+memory = attrax.Memory(patterns)           # (N, d) rows
+found = attrax.retrieve(memory, queries)   # (..., d): run to an attractor
+```
+
+Names are loaded when they are first used, so that importing attrax is cheap.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from .bibliography import citation as citation
+    from .dynamics.base import Outcome as Outcome
+    from .errors import FileFormatError as FileFormatError
+    from .errors import NoEnergyError as NoEnergyError
+    from .memory import Memory as Memory
+    from .retrieval import Retrieval as Retrieval
+    from .retrieval import retrieve as retrieve
+    from .saving import load as load
+    from .saving import save as save
+
+_HOMES = {
+    "FileFormatError": "errors",
+    "Memory": "memory",
+    "NoEnergyError": "errors",
+    "Outcome": "dynamics.base",
+    "Retrieval": "retrieval",
+    "citation": "bibliography",
+    "load": "saving",
+    "retrieve": "retrieval",
+    "save": "saving",
+}
+_ROOMS = (
+    "data",
+    "dynamics",
+    "evaluate",
+    "hierarchical",
+    "papers",
+    "plot",
+    "separation",
+    "similarity",
+)
+
+__all__ = [
+    "FileFormatError",
+    "Memory",
+    "NoEnergyError",
+    "Outcome",
+    "Retrieval",
+    "__version__",
+    "citation",
+    "load",
+    "retrieve",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"attrax has no attribute {name!r}; see attrax.__all__ for its names.")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_ROOMS])

@@ -1,0 +1,116 @@
+"""What dynamics see of a memory, and what they give back."""
+
+from abc import abstractmethod
+from typing import Any, NamedTuple, Protocol
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
+
+
+class Model(Protocol):
+    """A dynamical system for one query: anything with these can be run by any dynamics.
+
+    States are arrays or pytrees of arrays; τ ẋ = pull(x) − x.
+    """
+
+    @property
+    def initial(self) -> Any:
+        """The state it starts from."""
+        ...
+
+    @property
+    def lacks_energy(self) -> str | None:
+        """Why there is no energy, or `None`."""
+        ...
+
+    def pull(self, state: Any) -> Any:
+        """Where a state is drawn to."""
+        ...
+
+    def energy(self, state: Any) -> Float[Array, ""]:
+        """The energy of a state; raises `NoEnergyError` where there is none."""
+        ...
+
+
+class Outcome(eqx.Enumeration):
+    """How a retrieval ended; the texts carry the remedy.
+
+    Members can be compared under jit and vmap, `found.outcome == Outcome.converged`, and
+    `Outcome[found.outcome]` is the text of a single one.
+    """
+
+    converged = "Converged: the state no longer moves."
+    one_read = "One read was asked for and made; iterate to see whether it converges."
+    mixture = (
+        "Converged to a metastable mixture of memories (see `memories` for how many): "
+        "raise beta, or sharpen the separation."
+    )
+    cycle = (
+        "A cycle of two states: update asynchronously, or damp the iteration "
+        "(Iterate(damping=0.5))."
+    )
+    step_limit = "The step limit was reached while the state still moved: raise `max_steps`."
+    diverged = (
+        "The state left the floating-point range or became NaN: the weights do not sum to one, "
+        "so use Softmax or SumNormalised, or a smaller scale of patterns."
+    )
+
+
+class Run(NamedTuple):
+    """What running a dynamics gives.
+
+    - `state`: where it ended.
+    - `outcome`: how, an `Outcome`.
+    - `steps` (): how many steps were taken.
+    - `path`: all states with a leading axis of steps + 1, the first being the start; `None`
+      unless asked for. After the end the last state repeats.
+    """
+
+    state: PyTree
+    outcome: Any
+    steps: Int[Array, ""]
+    path: PyTree | None
+
+
+class AbstractDynamics(eqx.Module):
+    """How a state moves to an attractor: a description, without state of its own."""
+
+    @abstractmethod
+    def run(self, model: Model, state: PyTree, *, path: bool = False) -> Run:
+        """Run from a state.
+
+        **Arguments:**
+
+        - `model`: what is run; see `Model`.
+        - `state`: where to start, unbatched.
+        - `path`: whether to keep every state.
+
+        **Returns:** a `Run`.
+        """
+
+
+def norm(state: PyTree) -> Float[Array, ""]:
+    """The Euclidean norm over all leaves, in at least 32 bits."""
+    squares = [
+        jnp.sum(jnp.square(leaf), dtype=jnp.promote_types(leaf.dtype, jnp.float32))
+        for leaf in jax.tree.leaves(state)
+    ]
+    return jnp.sqrt(sum(squares[1:], squares[0]))
+
+
+def difference(a: PyTree, b: PyTree) -> PyTree:
+    """A − b, leaf by leaf."""
+    return jax.tree.map(jnp.subtract, a, b)
+
+
+def choose(condition, a: PyTree, b: PyTree) -> PyTree:
+    """A where the condition holds, else b, leaf by leaf."""
+    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
+
+
+def finite(state: PyTree):
+    """Whether every entry of a state is finite."""
+    checks = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]
+    return jnp.all(jnp.stack(checks))

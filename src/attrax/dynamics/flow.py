@@ -1,0 +1,99 @@
+"""The continuous-time dynamics τ ẋ = pull(x) − x."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .base import AbstractDynamics, Model, Outcome, Run, difference, finite
+from .iterate import check_limits
+
+
+class Flow(AbstractDynamics):
+    """τ ẋ = pull(x) − x in units of τ, by any diffrax solver, until it rests.
+
+    The step size is chosen by the error it makes. The flow is at rest once its speed falls below
+    the tolerances; `time` is how long to wait for that.
+
+    **Arguments:**
+
+    - `time`: the end of the integration, > 0, in units of τ.
+    - `solver`: a `diffrax.AbstractSolver`; `Tsit5` if `None`.
+    - `rtol`, `atol`: tolerances of the step size and of rest.
+    - `max_steps`: the step limit, ≥ 1.
+    - `adjoint`: a `diffrax.AbstractAdjoint` for reverse mode; diffrax's default if `None`.
+
+    **Raises:** `ValueError` for values outside these bounds.
+
+    **Source:** [krotov2021large]
+    """
+
+    time: float = eqx.field(static=True)
+    solver: Any
+    adjoint: Any
+    rtol: float = eqx.field(static=True)
+    atol: float = eqx.field(static=True)
+    max_steps: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        time: float = 100.0,
+        *,
+        solver: Any = None,
+        rtol: float = 1e-4,
+        atol: float = 1e-6,
+        max_steps: int = 1000,
+        adjoint: Any = None,
+    ):
+        check_limits(rtol, atol, max_steps)
+        if not time > 0:
+            raise ValueError(f"`time` must be positive, in units of τ, but it is {time}.")
+        self.time, self.solver, self.adjoint = float(time), solver, adjoint
+        self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
+
+    def run(self, model: Model, state, *, path: bool = False) -> Run:
+        """See `AbstractDynamics.run`; the path holds `max_steps` + 1 states."""
+        import diffrax
+
+        def field(t, state, model):
+            return difference(model.pull(state), state)
+
+        kept = {"saveat": diffrax.SaveAt(t0=True, steps=True)} if path else {}
+        adjoint = {} if self.adjoint is None else {"adjoint": self.adjoint}
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(field),
+            diffrax.Tsit5() if self.solver is None else self.solver,
+            t0=0.0,
+            t1=self.time,
+            dt0=None,
+            y0=state,
+            args=model,
+            stepsize_controller=diffrax.PIDController(rtol=self.rtol, atol=self.atol),
+            event=diffrax.Event(diffrax.steady_state_event(rtol=self.rtol, atol=self.atol)),
+            max_steps=self.max_steps,
+            throw=False,
+            **kept,
+            **adjoint,
+        )
+        rested = diffrax.is_event(solution.result)
+        limited = solution.result == diffrax.RESULTS.max_steps_reached
+        ended = solution.result == diffrax.RESULTS.successful
+        steps = jnp.asarray(solution.stats["num_accepted_steps"], jnp.int32)
+        states = _held(solution.ys, steps) if path else None
+        last = _at(solution.ys, steps if path else 0)
+        outcome = Outcome.where(
+            rested,
+            Outcome.converged,
+            Outcome.where(limited | ended, Outcome.step_limit, Outcome.diverged),
+        )
+        return Run(last, Outcome.where(finite(last), outcome, Outcome.diverged), steps, states)
+
+
+def _at(states, index):
+    return jax.tree.map(lambda leaf: leaf[index], states)
+
+
+def _held(states, steps):
+    """The path with its last state in place of the unused ones."""
+    return jax.tree.map(lambda leaf: leaf[jnp.minimum(jnp.arange(leaf.shape[0]), steps)], states)

@@ -1,0 +1,130 @@
+"""Reads repeated until the state rests, and the single read."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .base import AbstractDynamics, Model, Outcome, Run, choose, difference, finite, norm
+
+
+class OneRead(AbstractDynamics):
+    """Exactly one read, x₁ = pull(x₀): single-shot retrieval, as attention does it.
+
+    **Source:** [millidge2022universal]
+    """
+
+    def run(self, model: Model, state, *, path: bool = False) -> Run:
+        """See `AbstractDynamics.run`; the state is left where it was, since `answer` reads."""
+        states = None
+        if path:
+            states = jax.tree.map(lambda a, b: jnp.stack([a, b]), state, model.pull(state))
+        return Run(state, Outcome.one_read, jnp.ones((), jnp.int32), states)
+
+
+class Iterate(AbstractDynamics):
+    """x ← (1 − damping) x + damping · pull(x), until the state rests.
+
+    It rests when a step is no longer than atol + rtol |x|. Forward-mode derivatives pass
+    through; for reverse mode use `FixedPoint`.
+
+    **Arguments:**
+
+    - `damping`: the share of the *new* state, in (0, 1]; 1 is the plain read.
+    - `rtol`, `atol`: the tolerances, relative to the state's norm and absolute.
+    - `max_steps`: the step limit, ≥ 1.
+
+    **Raises:** `ValueError` for values outside these bounds.
+
+    **Source:** [ramsauer2021hopfield]
+    """
+
+    damping: Float[Array, ""]
+    rtol: float = eqx.field(static=True)
+    atol: float = eqx.field(static=True)
+    max_steps: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        damping: float | Array = 1.0,
+        *,
+        rtol: float = 1e-4,
+        atol: float = 1e-6,
+        max_steps: int = 100,
+    ):
+        if not isinstance(damping, Array) and not 0 < damping <= 1:
+            raise ValueError(
+                f"`damping` is the share of the new state and must lie in (0, 1], not {damping}."
+            )
+        check_limits(rtol, atol, max_steps)
+        self.damping = jnp.asarray(damping, jnp.result_type(float))
+        self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
+
+    def run(self, model: Model, state, *, path: bool = False) -> Run:
+        """See `AbstractDynamics.run`."""
+
+        def advance(carry):
+            state, previous, steps, _, _ = carry
+            share = jax.tree.map(lambda leaf: self.damping.astype(leaf.dtype), state)
+            new = jax.tree.map(lambda x, y, s: x + s * (y - x), state, model.pull(state), share)
+            room = self.atol + self.rtol * norm(state)
+            rests = norm(difference(new, state)) <= room
+            # Comparing with the state before last finds a cycle of two; the first step has none.
+            returns = (steps > 0) & (norm(difference(new, previous)) <= room)
+            outcome = Outcome.where(
+                ~finite(new),
+                Outcome.diverged,
+                Outcome.where(
+                    rests,
+                    Outcome.converged,
+                    Outcome.where(returns, Outcome.cycle, Outcome.step_limit),
+                ),
+            )
+            return new, state, steps + 1, outcome, outcome != Outcome.step_limit
+
+        steps = jnp.zeros((), jnp.int32)
+        start = (state, state, steps, Outcome.step_limit, jnp.zeros((), bool))
+        if path:
+            return self._recorded(advance, start)
+        state, _, steps, outcome, _ = jax.lax.while_loop(
+            lambda carry: (carry[2] < self.max_steps) & ~carry[4], advance, start
+        )
+        return Run(forward_only(state), outcome, steps, None)
+
+    def _recorded(self, advance, start):
+        def step(carry, _):
+            following = choose_carry(carry[4], carry, advance(carry))
+            return following, following[0]
+
+        (state, _, steps, outcome, _), states = jax.lax.scan(step, start, length=self.max_steps)
+        path = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), start[0], states)
+        return Run(state, outcome, steps, path)
+
+
+def choose_carry(finished, old, new):
+    """The old carry once finished, else the new one."""
+    (x, p, n, o, f), (y, q, m, r, g) = old, new
+    kept = choose(finished, (x, p, n, f), (y, q, m, g))
+    return kept[0], kept[1], kept[2], Outcome.where(finished, o, r), kept[3]
+
+
+def forward_only(state):
+    """The state, with an error that names the remedy where reverse mode comes through."""
+    return eqx.internal.nondifferentiable_backward(
+        state,
+        msg=(
+            "Iterate runs until the state rests and cannot be differentiated in reverse mode. "
+            "Pass dynamics=attrax.dynamics.FixedPoint() to attrax.retrieve: its gradient is that "
+            "of the fixed point, and needs memory for one step only."
+        ),
+    )
+
+
+def check_limits(rtol: float, atol: float, max_steps: int) -> None:
+    """Refuse tolerances below zero, both zero, and step limits below one."""
+    if rtol < 0 or atol < 0 or (rtol == 0 and atol == 0):
+        raise ValueError(
+            f"`rtol` and `atol` must not be negative, nor both zero, but are {rtol}, {atol}."
+        )
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+        raise ValueError(f"`max_steps` must be a positive whole number, not {max_steps!r}.")

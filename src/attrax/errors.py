@@ -1,0 +1,90 @@
+"""Errors of attrax, and the checks made where values enter it."""
+
+from typing import Any
+
+import jax
+import jax.core
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+
+class NoEnergyError(ValueError):
+    """Raised by `energy` of a memory or model for which no energy is known to descend.
+
+    The message is the reason, the same text as the object's `lacks_energy`.
+    """
+
+
+class FileFormatError(ValueError):
+    """Raised when a file is not one that attrax wrote, or is damaged."""
+
+
+def is_concrete(*arrays: Any) -> bool:
+    """Whether values (not only shapes) of all `arrays` can be looked at."""
+    return not any(isinstance(array, jax.core.Tracer) for array in arrays)
+
+
+def as_floats(name: str, value: Any, ndim: int | None = None) -> Array:
+    """`value` as a floating-point array; integers and booleans become floats.
+
+    **Arguments:**
+
+    - `name`: what the caller calls it, for the error.
+    - `value`: an array, or nested lists of numbers.
+    - `ndim`: how many axes it must have; any if `None`.
+
+    **Returns:** an array of floats; `float32` unless it came as another float.
+
+    **Raises:** `TypeError` if it is not numeric; `ValueError` for a wrong rank or a NaN.
+    """
+    try:
+        array = value if isinstance(value, jax.Array) else np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"`{name}` must be a rectangular array of numbers: {error}") from None
+    dtype = jnp.asarray(array).dtype if array.dtype != np.dtype(object) else None
+    if dtype is None or not (jnp.issubdtype(dtype, jnp.number) or dtype == jnp.bool_):
+        raise TypeError(f"`{name}` must hold numbers, but its entries are {array.dtype}.")
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        raise TypeError(f"`{name}` is complex; attrax works on real numbers.")
+    array = jnp.asarray(array)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        array = array.astype(jnp.result_type(float))
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(
+            f"`{name}` must have {ndim} {'axis' if ndim == 1 else 'axes'}, "
+            f"but its shape is {array.shape}."
+        )
+    if is_concrete(array) and bool(jnp.any(jnp.isnan(array))):
+        where = np.argwhere(np.isnan(np.asarray(array, dtype=np.float64)))[0]
+        raise ValueError(
+            f"`{name}` holds NaN, first at index {tuple(int(i) for i in where)}. "
+            "Replace missing entries, and pass `known=` to `attrax.retrieve` to complete them."
+        )
+    return array
+
+
+def as_mask(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """`value` as a boolean array of the given shape; True means: takes part."""
+    array = jnp.asarray(value)
+    if array.dtype != jnp.bool_:
+        raise TypeError(
+            f"`{name}` must be boolean (True = takes part), but its entries are {array.dtype}."
+        )
+    if array.shape != shape:
+        raise ValueError(f"`{name}` must have shape {shape}, but its shape is {array.shape}.")
+    return array
+
+
+def positive(name: str, value: Any) -> Array:
+    """`value` as a floating-point scalar, checked to be positive when it is concrete."""
+    array = jnp.asarray(value, dtype=jnp.result_type(float)) if _plain(value) else value
+    if getattr(array, "shape", None) != ():
+        raise ValueError(f"`{name}` must be one number, but its shape is {np.shape(value)}.")
+    if is_concrete(array) and not bool(array > 0):
+        raise ValueError(f"`{name}` must be positive, but it is {float(array)}.")
+    return array
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, int | float | np.ndarray | np.generic)

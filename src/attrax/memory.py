@@ -1,0 +1,358 @@
+"""`Memory`: rows that are stored, scored by a similarity, separated and projected."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from . import storage
+from .errors import NoEnergyError, as_floats, as_mask
+from .keyspace import KeySpace
+from .separation import AbstractSeparation, Max, SeparationFunction, Softmax
+from .separation.fold import Query, Reading, Rows, fold
+from .similarity import AbstractSimilarity, Correlation, SimilarityFunction
+from .similarity.calibrate import default_beta
+from .similarity.centroids import (
+    WeightedMean,
+    WeightedMedian,
+    WeightedMode,
+    WeightedSum,
+    standardise,
+)
+from .storage import Placement
+
+
+class Memory(eqx.Module):
+    """An associative memory of rows: similarity → separation → projection.
+
+    `memory(query)` is exactly one read, z = Σ_μ w_μ value_μ with w = separation(s) and
+    s_μ = similarity(key_μ, query). With no options it works on real data: rows are compared by
+    `Correlation`, and the inverse temperature follows from how far apart they are.
+
+    ```python
+    memory = attrax.Memory(patterns)          # (N, d)
+    memory(query)                             # one read: (d,) -> (d,)
+    attrax.retrieve(memory, queries)          # (..., d): run to an attractor
+    ```
+
+    A memory is unbatched, immutable and a pytree: use `jax.vmap(memory)` or `attrax.retrieve`
+    for many queries, and `write` to get a memory with one more row.
+
+    **Arguments:**
+
+    - `patterns`: the rows to be compared with queries, shape (N, d); integers and booleans become
+      floats.
+    - `values`: what is read instead of the patterns, shape (N, v); the patterns if `None`.
+    - `similarity`: one of `attrax.similarity`, or a function of (keys (N, d), query (d,)), which
+      then gets rows and queries as they are. `None` is `Correlation`, of rows standardised once.
+    - `separation`: one of `attrax.separation`, or a function of scores (N,). `None` is softmax
+      with β = ln(1000 N)/g, g the 5 % quantile over at most 256 rows of a row's own score minus
+      the best score of another.
+    - `projection`: "sum" is Σ w value; "centroid" is the state that the weighted keys agree on
+      under the similarity, such as the mean or the median, and makes every energy descend.
+    - `filled`: shape (N,), True for rows that take part; all if `None`.
+    - `capacity`: room for this many rows, ≥ N, so that `write` need not grow.
+    - `block`: rows read at a time. `None` chooses: about a megabyte of keys once there are many.
+
+    **Raises:** `ValueError` for wrong shapes, NaN, no rows at all, scores outside the separation's
+    domain, or rows too alike to choose β for; `TypeError` for what is no similarity or separation.
+
+    **Source:** [millidge2022universal]
+    """
+
+    keys: Float[Array, "c d"]
+    values: Float[Array, "c v"] | None
+    filled: Bool[Array, " c"] | None
+    similarity: AbstractSimilarity
+    separation: AbstractSeparation
+    projection: Literal["sum", "centroid"] = eqx.field(static=True)
+    heteroassociative: bool = eqx.field(static=True)
+    block: int | None = eqx.field(static=True)
+    placement: Placement | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        patterns,
+        values=None,
+        *,
+        similarity: AbstractSimilarity | Callable | None = None,
+        separation: AbstractSeparation | Callable | None = None,
+        projection: Literal["sum", "centroid"] = "sum",
+        filled=None,
+        capacity: int | None = None,
+        block: int | None = None,
+    ):
+        patterns = as_floats("patterns", patterns, ndim=2)
+        count, width = patterns.shape
+        if count == 0 or width == 0:
+            raise ValueError(
+                f"`patterns` must have at least one row and one column, but its shape is "
+                f"{patterns.shape}."
+            )
+        if values is not None:
+            values = as_floats("values", values, ndim=2)
+            if values.shape[0] != count:
+                raise ValueError(
+                    f"`values` must have one row a pattern, {count}, but has {values.shape[0]}."
+                )
+        if filled is not None:
+            filled = as_mask("filled", filled, (count,))
+        if projection not in ("sum", "centroid"):
+            raise ValueError(f'`projection` must be "sum" or "centroid", but it is {projection!r}.')
+        if similarity is None:
+            similarity = Correlation(encoded=True)
+        elif not isinstance(similarity, AbstractSimilarity):
+            similarity = SimilarityFunction(similarity)
+        similarity.check("patterns", patterns)
+        self.heteroassociative = values is not None
+        if similarity.encoded:
+            values = patterns if values is None else values
+            patterns = standardise(patterns)
+        if separation is None:
+            separation = Softmax(default_beta(similarity, patterns, filled))
+        elif not isinstance(separation, AbstractSeparation):
+            separation = SeparationFunction(separation)
+        _check_domain(similarity, separation)
+        whole = not (similarity.rowwise and storage.streams(separation))
+        block = storage.choose_block(patterns, block, capacity, whole)
+        size = storage.round_up(storage.checked_capacity(capacity, count), block)
+        self.keys = storage.pad_rows(patterns, size)
+        self.values = None if values is None else storage.pad_rows(values, size)
+        self.filled = storage.pad_mask(filled, count, size)
+        self.similarity = similarity
+        self.separation = separation
+        self.projection = projection
+        self.block = block
+        self.placement = None
+
+    def __call__(self, query: Float[Array, " d"]) -> Float[Array, " v"]:
+        """Exactly one read.
+
+        **Arguments:**
+
+        - `query`: shape (d,), in the units of the patterns.
+
+        **Returns:** what is read, shape (v,), or (d,) where nothing else was stored.
+
+        **Raises:** `ValueError` for a wrong shape.
+        """
+        return _call(self, self._query(query))
+
+    def scores(self, query: Float[Array, " d"]) -> Float[Array, " c"]:
+        """The similarity of each stored row to the query, shape (capacity,)."""
+        return _evaluate(self, self._query(query), None, "scores")
+
+    def weights(self, query: Float[Array, " d"]) -> Float[Array, " c"]:
+        """The weight of each stored row for the query, shape (capacity,)."""
+        return _evaluate(self, self._query(query), None, "weights")
+
+    def best(self, query: Float[Array, " d"]) -> Int[Array, ""]:
+        """The index of the row with the largest score."""
+        return jnp.argmax(_evaluate(self, self._query(query), None, "best"))
+
+    def energy(self, query: Float[Array, " d"]) -> Float[Array, ""]:
+        """E(v) = R(v) − Φ(s(v)) at the query's key v; a read never raises it.
+
+        **Raises:** `NoEnergyError` where that is not so; the reason is `lacks_energy`.
+        """
+        if self.lacks_energy is not None:
+            raise NoEnergyError(self.lacks_energy)
+        return _evaluate(self, self._query(query), None, "energy")
+
+    @property
+    def lacks_energy(self) -> str | None:
+        """Why no energy is known to descend under this memory's read; `None` where one is."""
+        centroid = self.similarity.centroid
+        if self.separation.lacks_potential is not None:
+            return self.separation.lacks_potential
+        if centroid is None:
+            return self.similarity.lacks_centroid
+        if not (centroid.signed or self.separation.non_negative):
+            return (
+                f"{type(self.separation).__name__} can weigh memories negatively, and under a "
+                "distance a read then moves away from them; use Softmax or a rectified Power."
+            )
+        summed = isinstance(centroid, WeightedSum) or (
+            isinstance(centroid, WeightedMean) and self.separation.normalised
+        )
+        if self.projection == "sum" and not summed:
+            return (
+                f"Under {type(self.similarity).__name__} the energy descends towards the "
+                f'{type(centroid).__name__}, not the sum of rows; pass projection="centroid".'
+            )
+        return None
+
+    @property
+    def width(self) -> int:
+        """d, the number of entries of a query."""
+        return self.keys.shape[1]
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """The floating-point type of the rows; queries are brought to it."""
+        return self.keys.dtype
+
+    def __len__(self) -> int:
+        """How many rows are filled."""
+        return self.keys.shape[0] if self.filled is None else int(jnp.sum(self.filled))
+
+    def encode(
+        self, query: Float[Array, "*n d"], known: Bool[Array, "*m d"] | None = None
+    ) -> Float[Array, "*n d"]:
+        """Queries as keys: standardised under the default similarity, else as they are."""
+        return standardise(query, known) if self.similarity.encoded else query
+
+    def read(self, state: Float[Array, " d"], known: Bool[Array, " d"] | None = None) -> Reading:
+        """One pass over the memories with a state in key space: value, potential, mass.
+
+        **Arguments:**
+
+        - `state`: a key, shape (d,); see `encode`.
+        - `known`: the entries that are compared, shape (d,); all if `None`.
+
+        **Returns:** a `Reading`; its `value` is what the memory answers.
+        """
+        return self._read(state, known, self.values)
+
+    def pull(
+        self, state: Float[Array, " d"], known: Bool[Array, " d"] | None = None
+    ) -> Float[Array, " d"]:
+        """One read that stays in key space: where the state is drawn to."""
+        return self._read(state, known, None).value
+
+    def state_energy(
+        self, state: Float[Array, " d"], reading: Reading | None = None
+    ) -> Float[Array, ""]:
+        """E of a state in key space, from a reading of it where there is one already."""
+        reading = self._read(state, None, None) if reading is None else reading
+        return self.similarity.state_term(state) - reading.potential
+
+    def model(self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None) -> KeySpace:
+        """What dynamics see of this memory for one query: states in key space."""
+        return KeySpace(self, query, known)
+
+    def write(self, key: Float[Array, " d"], value: Float[Array, " v"] | None = None) -> "Memory":
+        """A memory with one more row; this one is unchanged.
+
+        Outside jit a full memory grows to twice its capacity. β stays as it is.
+
+        **Arguments:**
+
+        - `key`: the pattern to store, shape (d,).
+        - `value`: what to read for it, shape (v,), for memories that were given values.
+
+        **Raises:** `ValueError` for wrong shapes, or, at run time under jit, if there is no room.
+        """
+        key = as_floats("key", key, ndim=1).astype(self.keys.dtype)
+        self._check_width("key", key)
+        self.similarity.check("key", key[None])
+        if self.heteroassociative != (value is not None):
+            raise ValueError(
+                "`value` must be given: this memory was made with values."
+                if self.heteroassociative
+                else "`value` must not be given: this memory reads its patterns. "
+                "Make it with Memory(patterns, values)."
+            )
+        if self.values is not None:
+            value = key if value is None else as_floats("value", value, ndim=1)
+            if value.shape != self.values.shape[1:]:
+                raise ValueError(
+                    f"`value` must have shape {self.values.shape[1:]}, but has {value.shape}."
+                )
+        return storage.written(self, self.encode(key), value)
+
+    def forget(self, index) -> "Memory":
+        """A memory without the rows of an index or of a boolean mask; this one is unchanged.
+
+        Their places are free for `write`.
+
+        **Arguments:**
+
+        - `index`: a whole number, several of them, or a mask of shape (capacity,), True for rows
+          to be forgotten.
+
+        **Raises:** `IndexError` for a row that is not there.
+        """
+        return storage.forgotten(self, index)
+
+    def shard(self, mesh: jax.sharding.Mesh, axis: str) -> "Memory":
+        """This memory with its rows spread over the devices of one axis of a mesh.
+
+        Each device folds its own rows; what is exchanged does not depend on their number.
+
+        **Raises:** `ValueError` if the mesh has no such axis, or the memory must be read whole.
+        """
+        return storage.sharded(self, mesh, axis)
+
+    def _read(self, state, known, values) -> Reading:
+        weight = None if known is None else known.astype(state.dtype)
+        query = Query(self.similarity, state, weight)
+        centroid = self.similarity.centroid
+        if self.projection == "sum" or values is not None or centroid is None:
+            return self._fold(query, Rows(self.keys, values, self.filled))
+        if isinstance(centroid, WeightedMedian | WeightedMode):
+            reading = self._fold(query, Rows(self.keys, None, self.filled))
+            weights = self.separation(self._scores(state, weight), self.filled)
+            return reading._replace(value=centroid.agree(self.keys, weights))
+        reading = self._fold(query, Rows(self.keys, centroid.carrier(self.keys), self.filled))
+        return reading._replace(value=centroid.settle(reading.value, reading.mass))
+
+    def _fold(self, query: Query, rows: Rows) -> Reading:
+        if self.placement is None:
+            return fold(self.separation, query, rows, block=self.block)
+        return storage.sharded_fold(
+            self.separation, query, rows, block=self.block, placement=self.placement
+        )
+
+    def _scores(self, state, weight):
+        if weight is None:
+            return self.similarity(self.keys, state)
+        return self.similarity(self.keys, state, weight)
+
+    def _query(self, query):
+        query = as_floats("query", query).astype(self.keys.dtype)
+        if query.ndim > 1 and query.shape[-1] == self.keys.shape[1]:
+            raise ValueError(
+                f"`query` must be one state of shape ({self.keys.shape[1]},), but its shape is "
+                f"{query.shape}. Use jax.vmap(memory)(queries) or attrax.retrieve."
+            )
+        self._check_width("query", query)
+        return query
+
+    def _check_width(self, name, array):
+        if array.shape != self.keys.shape[1:]:
+            raise ValueError(
+                f"`{name}` must have shape {self.keys.shape[1:]} like the stored patterns, "
+                f"but its shape is {array.shape}."
+            )
+
+
+@eqx.filter_jit
+def _call(memory: Memory, query):
+    return memory.read(memory.encode(query)).value
+
+
+@eqx.filter_jit
+def _evaluate(memory: Memory, query, known, what: str):
+    state = memory.encode(query, known)
+    if what == "energy":
+        return memory.state_energy(state)
+    scores = memory._scores(state, None if known is None else known.astype(state.dtype))
+    if what == "scores":
+        return scores
+    separation = Max() if what == "best" else memory.separation
+    return separation(scores, memory.filled)
+
+
+def _check_domain(similarity: AbstractSimilarity, separation: AbstractSeparation) -> None:
+    if separation.domain == "signed" or similarity.range == separation.domain:
+        return
+    name = type(separation).__name__
+    rectified = " or Power(..., rectified=True)" if name == "Power" else ""
+    raise ValueError(
+        f"{name} is defined for {separation.domain} scores, and those of {similarity!r} are "
+        f"{similarity.range}; use attrax.similarity.non_negative(similarity){rectified}."
+    )

@@ -1,0 +1,218 @@
+"""`retrieve`: run queries to their attractors."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from .dynamics.base import AbstractDynamics, Outcome
+from .dynamics.iterate import Iterate, OneRead
+from .errors import as_floats, is_concrete
+
+# Two states of equal weight make an effective number of 2; below this one memory rules.
+_MIXTURE = 1.5
+
+
+class Retrieval(eqx.Module):
+    """What `retrieve` found; leading axes are those of the queries.
+
+    - `state` (..., v): what the memory answers.
+    - `outcome` (...): how each ended, an `Outcome`; `print` it, or compare with a member.
+    - `steps` (...): steps taken.
+    - `energy` (...): of the final state; `None` where the memory has no energy.
+    - `memories` (...): how many memories share the weight at the end, 1 for a clean recall;
+      `None` for separations whose weights do not sum to one.
+    - `path` (..., steps + 1, v): all states, the query first; `None` unless asked for.
+    - `energies` (..., steps + 1): along the path; `None` likewise.
+    """
+
+    state: Float[Array, "*q v"]
+    outcome: Any
+    steps: Int[Array, "*q"]
+    energy: Float[Array, "*q"] | None
+    memories: Float[Array, "*q"] | None
+    path: Float[Array, "*q s v"] | None
+    energies: Float[Array, "*q s"] | None
+
+    def summary(self) -> str:
+        """How many retrievals ended in which way, one line a way, with the remedy."""
+        codes = np.asarray(self.outcome._value).reshape(-1)
+        lines = [
+            f"{count} of {codes.size}: {Outcome[_member(code)]}"
+            for code, count in zip(*np.unique(codes, return_counts=True), strict=True)
+        ]
+        return "\n".join(lines)
+
+
+def retrieve(
+    memory,
+    queries: Float[Array, "*q d"],
+    dynamics: AbstractDynamics | None = None,
+    *,
+    known=None,
+    chunk: int = 256,
+    path: bool = False,
+    progress: bool | Callable[[int, int], None] | None = None,
+) -> Retrieval:
+    """Run queries to their attractors.
+
+    ```python
+    found = attrax.retrieve(memory, queries)              # (..., d)
+    found = attrax.retrieve(memory, queries, known=mask)  # complete patterns
+    found.state, found.outcome, found.steps, found.energy
+    ```
+
+    **Arguments:**
+
+    - `memory`: a `Memory`, or whatever else has a `model(query, known)`.
+    - `queries`: states to start from, shape (..., d), in the units of the patterns.
+    - `dynamics`: one of `attrax.dynamics`; `Iterate()` if `None`.
+    - `known`: True for the entries that are right, shape (d,) or that of the queries. They are
+      kept, and memories are compared by them alone; other entries of a query may be anything,
+      NaN too.
+    - `chunk`: how many queries run together. Each chunk waits for its slowest query.
+    - `path`: keep every state and energy; takes memory for `max_steps` states a query.
+    - `progress`: True for a bar (`pip install "attrax[progress]"`), or a function that is called
+      with (queries done, queries in all) after each chunk. Not under jit.
+
+    **Returns:** a `Retrieval`.
+
+    **Raises:** `ValueError` or `TypeError` for wrong shapes, NaN in known entries, masks that are
+    not boolean, or a `known` that knows nothing.
+    """
+    dynamics = Iterate() if dynamics is None else dynamics
+    if not isinstance(dynamics, AbstractDynamics):
+        raise TypeError(
+            "`dynamics` must be one of attrax.dynamics, such as Iterate() or FixedPoint(), "
+            f"but it is {type(dynamics).__name__}."
+        )
+    if not hasattr(memory, "model"):
+        raise TypeError(
+            f"`memory` must be a memory, but it is {type(memory).__name__}; "
+            "make one with attrax.Memory(patterns)."
+        )
+    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+        raise ValueError(f"`chunk` must be a positive whole number, but it is {chunk!r}.")
+    queries, known = _checked(memory, queries, known)
+    leading = queries.shape[:-1]
+    flat = queries.reshape(-1, queries.shape[-1])
+    masks = known
+    if known is not None and known.ndim > 1:
+        masks = jnp.broadcast_to(known, queries.shape).reshape(flat.shape)
+    if progress is None or progress is False:
+        found = _run(memory, dynamics, flat, masks, chunk, path)
+    else:
+        found = _with_progress(memory, dynamics, flat, masks, chunk, path, progress)
+    return jax.tree.map(lambda leaf: leaf.reshape(*leading, *leaf.shape[1:]), found)
+
+
+def _checked(memory, queries, known):
+    if known is None:
+        queries = as_floats("queries", queries)
+    else:
+        known = jnp.asarray(known)
+        if known.dtype != jnp.bool_:
+            raise TypeError(
+                "`known` must be boolean (True = the entry is right), "
+                f"but its entries are {known.dtype}."
+            )
+        queries = jnp.asarray(queries)
+        if known.shape not in (queries.shape, queries.shape[-1:]):
+            raise ValueError(
+                f"`known` must have shape {queries.shape[-1:]} or {queries.shape}, "
+                f"but its shape is {known.shape}."
+            )
+        if is_concrete(known) and not bool(jnp.all(jnp.any(known, axis=-1))):
+            raise ValueError("`known` must know at least one entry of every query.")
+        hidden = jnp.where(known, queries, jnp.zeros((), queries.dtype))
+        queries = as_floats("queries", hidden)
+    width = memory.width
+    if queries.ndim == 0 or queries.shape[-1] != width:
+        raise ValueError(
+            f"`queries` must have {width} entries along their last axis, like the stored "
+            f"patterns, but their shape is {queries.shape}."
+        )
+    if queries.size == 0:
+        raise ValueError(f"`queries` are empty: their shape is {queries.shape}.")
+    return queries.astype(memory.dtype), known
+
+
+@eqx.filter_jit
+def _run(memory, dynamics, queries, known, chunk, path) -> Retrieval:
+    """All queries, chunk by chunk, in one compiled program."""
+
+    def batch(queries, masks):
+        each = None if known is None or known.ndim == 1 else 0
+        mask = known if each is None else masks
+        return jax.vmap(_one, in_axes=(None, None, 0, each, None))(
+            memory, dynamics, queries, mask, path
+        )
+
+    count = queries.shape[0]
+    if count <= chunk:
+        return batch(queries, known)
+    parts = -(-count // chunk)
+    # The last chunk is filled with queries seen already, so that it never runs longer.
+    index = jnp.minimum(jnp.arange(parts * chunk), count - 1).reshape(parts, chunk)
+    split = queries[index]
+    masks = known[index] if known is not None and known.ndim > 1 else None
+    found = jax.lax.map(lambda inputs: batch(*inputs), (split, masks))
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], found)
+
+
+def _one(memory, dynamics, query, known, path) -> Retrieval:
+    model = memory.model(query, known)
+    run = dynamics.run(model, model.initial, path=path)
+    answer = model.answer(run.state)
+    energy = answer.energy
+    if isinstance(dynamics, OneRead) and energy is not None:
+        # The read has moved the state once more than the run says.
+        energy = model.energy(model.pull(run.state))
+    outcome = run.outcome
+    if answer.memories is not None:
+        mixed = (answer.memories > _MIXTURE) & (outcome == Outcome.converged)
+        outcome = Outcome.where(mixed, Outcome.mixture, outcome)
+    states = energies = None
+    if path:
+        states = jax.lax.map(model.value, run.path)
+        if model.begins_with_query:
+            states = jnp.concatenate([query[None], states[:-1]])
+        if energy is not None:
+            energies = jax.lax.map(model.energy, run.path)
+    return Retrieval(answer.state, outcome, run.steps, energy, answer.memories, states, energies)
+
+
+def _with_progress(memory, dynamics, queries, known, chunk, path, progress) -> Retrieval:
+    """The same chunks, one call each, with a report after every one."""
+    if not is_concrete(queries):
+        raise ValueError("`progress` needs concrete queries; leave it out under jit.")
+    count = queries.shape[0]
+    report, close = (progress, lambda: None) if callable(progress) else _bar(count)
+    found = []
+    for begin in range(0, count, chunk):
+        index = np.minimum(np.arange(begin, begin + chunk), count - 1)
+        masks = known if known is None or known.ndim == 1 else known[index]
+        found.append(_run(memory, dynamics, queries[index], masks, chunk, path))
+        jax.block_until_ready(found[-1].steps)
+        report(min(begin + chunk, count), count)
+    close()
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *found)
+
+
+def _bar(total: int):
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise ImportError(
+            'A progress bar needs tqdm: pip install "attrax[progress]", or pass a function.'
+        ) from None
+    bar = tqdm(total=total, unit="query")
+    return (lambda done, _: bar.update(done - bar.n)), bar.close
+
+
+def _member(code):
+    return jax.tree.unflatten(jax.tree.structure(Outcome.converged), [jnp.asarray(code)])

@@ -1,0 +1,167 @@
+"""`save` and `load`: a JSON header and arrays, no pickle."""
+
+import dataclasses
+import importlib
+import json
+import os
+import struct
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+
+from .errors import FileFormatError
+from .version import __version__
+
+_MAGIC = b"ATTRAX\x001"
+_LONGEST_HEADER = 1 << 22
+_ROOMS = ("attrax.memory", "attrax.similarity", "attrax.separation", "attrax.hierarchical")
+_EXTENDED = {"bfloat16": ml_dtypes.bfloat16}
+_KINDS = ("float16", "float32", "float64", "int32", "int64", "bool", *_EXTENDED)
+
+
+def save(path: str | os.PathLike, memory: eqx.Module) -> None:
+    """Write a memory to a file: a JSON header that says what it is, then its arrays.
+
+    The file is complete or not there: it is written under a temporary name and renamed.
+
+    **Arguments:**
+
+    - `path`: where to; an existing file is replaced.
+    - `memory`: a `Memory` or any other module made of attrax's own classes.
+
+    **Raises:** `TypeError` for parts that are plain functions, or not attrax's own, since a file
+    cannot hold them; `ValueError` for a memory that is spread over devices.
+    """
+    arrays: list[np.ndarray] = []
+    tree = _describe(memory, arrays, type(memory).__name__)
+    header = {
+        "format": 1,
+        "attrax": __version__,
+        "tree": tree,
+        "arrays": [{"dtype": array.dtype.name, "shape": array.shape} for array in arrays],
+    }
+    text = json.dumps(header).encode()
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_MAGIC + struct.pack("<Q", len(text)) + text)
+            for array in arrays:
+                file.write(np.ascontiguousarray(array).tobytes())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load(path: str | os.PathLike) -> Any:
+    """Read what `save` wrote.
+
+    Nothing in a file is executed; classes are looked up among attrax's own.
+
+    **Arguments:**
+
+    - `path`: a file that `save` wrote.
+
+    **Returns:** the memory.
+
+    **Raises:** `FileFormatError` for any other file, and for one that is damaged or was cut off.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise FileFormatError(f"{path} is not a file that attrax.save wrote.")
+        size = file.read(8)
+        length = struct.unpack("<Q", size)[0] if len(size) == 8 else _LONGEST_HEADER + 1
+        if length > _LONGEST_HEADER:
+            raise FileFormatError(f"{path} is damaged: its header has no sensible length.")
+        try:
+            header = json.loads(file.read(length))
+            kinds = [_kind(entry) for entry in header["arrays"]]
+            tree, version = header["tree"], header["format"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise FileFormatError(f"{path} is damaged: its header cannot be read.") from error
+        if version != 1:
+            raise FileFormatError(f"{path} is of format {version}, newer than this attrax reads.")
+        body = sum(dtype.itemsize * int(np.prod(shape)) for dtype, shape in kinds)
+        missing = len(_MAGIC) + 8 + length + body - path.stat().st_size
+        if missing:
+            wrong = f"{missing} bytes are missing" if missing > 0 else f"{-missing} too many"
+            raise FileFormatError(f"{path} is damaged: {wrong}.")
+        arrays = [
+            np.frombuffer(file.read(dtype.itemsize * int(np.prod(shape))), dtype).reshape(shape)
+            for dtype, shape in kinds
+        ]
+    try:
+        return _build(tree, [jnp.asarray(array) for array in arrays])
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise FileFormatError(f"{path} is damaged: it describes no memory ({error}).") from error
+
+
+def _kind(entry):
+    name, shape = entry["dtype"], entry["shape"]
+    if name not in _KINDS or not all(type(size) is int and 0 <= size < 1 << 40 for size in shape):
+        raise ValueError(f"no array of {name} {shape}")
+    return np.dtype(_EXTENDED.get(name, name)), tuple(shape)
+
+
+def _describe(value: Any, arrays: list[np.ndarray], where: str) -> Any:
+    """A JSON value that says how to build `value`, its arrays put aside."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, jax.Array | np.ndarray):
+        arrays.append(np.asarray(value))
+        return {"array": len(arrays) - 1}
+    if isinstance(value, tuple | list):
+        if type(value) not in (tuple, list):
+            raise ValueError(
+                f"{where} is spread over devices, which a file cannot hold; save the memory as "
+                "it was before `shard`."
+            )
+        parts = [_describe(part, arrays, f"{where}[{i}]") for i, part in enumerate(value)]
+        return {"sequence": type(value).__name__, "parts": parts}
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        parts = {key: _describe(part, arrays, f"{where}[{key!r}]") for key, part in value.items()}
+        return {"mapping": parts}
+    room = type(value).__module__
+    if isinstance(value, eqx.Module) and room.startswith(_ROOMS):
+        fields = {
+            field.name: _describe(getattr(value, field.name), arrays, f"{where}.{field.name}")
+            for field in dataclasses.fields(value)
+        }
+        return {"class": f"{room}:{type(value).__qualname__}", "fields": fields}
+    raise TypeError(
+        f"{where} is a {type(value).__name__}, which a file cannot hold; only parts that are "
+        "attrax's own classes can be saved, not plain functions."
+    )
+
+
+def _build(node: Any, arrays: list) -> Any:
+    if not isinstance(node, dict):
+        return node
+    if "array" in node:
+        return arrays[node["array"]]
+    if "sequence" in node:
+        parts = [_build(part, arrays) for part in node["parts"]]
+        return tuple(parts) if node["sequence"] == "tuple" else parts
+    if "mapping" in node:
+        return {key: _build(part, arrays) for key, part in node["mapping"].items()}
+    module, _, name = node["class"].partition(":")
+    if not module.startswith(_ROOMS):
+        raise KeyError(f"no class {node['class']}")
+    cls = getattr(importlib.import_module(module), name)
+    if not (isinstance(cls, type) and issubclass(cls, eqx.Module)):
+        raise KeyError(f"no class {node['class']}")
+    names = {field.name for field in dataclasses.fields(cls)}
+    if names != set(node["fields"]):
+        raise KeyError(f"{name} has other fields")
+    built = object.__new__(cls)
+    for field, part in node["fields"].items():
+        object.__setattr__(built, field, _build(part, arrays))
+    return built

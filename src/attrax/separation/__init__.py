@@ -1,0 +1,19 @@
+"""Separations: how scores become weights, each with its potential where it has one."""
+
+from .base import AbstractAdditive as AbstractAdditive
+from .base import AbstractImplicit as AbstractImplicit
+from .base import AbstractSelective as AbstractSelective
+from .base import AbstractSeparation as AbstractSeparation
+from .entmax import Entmax as Entmax
+from .function import SeparationFunction as SeparationFunction
+from .normalise import ScoreNormalised as ScoreNormalised
+from .normalise import SumNormalised as SumNormalised
+from .power import Identity as Identity
+from .power import Log as Log
+from .power import Power as Power
+from .softmax import Exponential as Exponential
+from .softmax import GhostSoftmax as GhostSoftmax
+from .softmax import Softmax as Softmax
+from .threshold import Threshold as Threshold
+from .top import Max as Max
+from .top import TopK as TopK

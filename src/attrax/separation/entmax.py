@@ -1,0 +1,134 @@
+"""The family between softmax and the best score alone that gives exact zeros."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from ..errors import positive
+from .base import AbstractImplicit, Range, masked_terms
+
+_STEPS = 60
+
+
+class Entmax(AbstractImplicit):
+    """w = max((α−1) β s − τ, 0)^(1/(α−1)) with τ such that Σ w = 1: sparse softmax.
+
+    α = 2 is sparsemax, α = 1.5 the usual entmax, α → 1 softmax. Memories far from the best weigh
+    exactly zero. Potential: Φ(s) = max over the simplex of w·s + (1 − Σ w^α)/(α(α−1) β).
+
+    τ is exact, by sorting, for α = 2 and 1.5 read whole; otherwise it is found by Newton steps
+    kept within a bracket.
+
+    **Arguments:**
+
+    - `alpha`: sparsity α > 1.
+    - `beta`: inverse temperature β > 0, in units of 1/score.
+
+    **Raises:** `ValueError` for `alpha` ≤ 1 or `beta` ≤ 0.
+
+    **Source:** [peters2019sparse]; [martins2016softmax] for α = 2
+    """
+
+    alpha: float = eqx.field(static=True)
+    beta: Float[Array, ""]
+    normalised: ClassVar = True
+    reference: ClassVar = "implicit"
+    domain: ClassVar[Range] = "signed"
+    non_negative: ClassVar = True
+    lacks_potential: ClassVar = None
+
+    def __init__(self, alpha: float = 1.5, beta: float | Array = 1.0):
+        if not alpha > 1:
+            raise ValueError(f"`alpha` must exceed 1 (1 is Softmax), but it is {alpha}.")
+        self.alpha = float(alpha)
+        self.beta = positive("beta", beta)
+
+    def terms(self, scores, reference):
+        """The weights at threshold τ, and w s − w^α / (α(α−1) β)."""
+        above = (self.alpha - 1) * self.beta * scores - reference
+        inside = above > 0
+        above = jnp.where(inside, above, 1.0)
+        weights = jnp.where(inside, above ** (1 / (self.alpha - 1)), 0.0)
+        loss = jnp.where(inside, above ** (self.alpha / (self.alpha - 1)), 0.0)
+        finite = jnp.where(inside, scores, 0.0)
+        return weights, weights * finite - loss / (self.alpha * (self.alpha - 1) * self.beta)
+
+    def rescale(self, old, new):
+        """Nothing to rescale: τ is known before the sums are taken."""
+        return jnp.ones_like(new)
+
+    def finish(self, reference, mass, potential):
+        """Weights as they are; Φ with the constant of the entropy."""
+        constant = 1 / (self.alpha * (self.alpha - 1) * self.beta)
+        return jnp.ones_like(mass), potential + mass * constant
+
+    def bracket(self, largest):
+        """τ lies at most 1 below the largest (α−1) β s."""
+        top = (self.alpha - 1) * self.beta * largest
+        return top - 1, top
+
+    def threshold(
+        self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None
+    ) -> Float[Array, ""]:
+        """τ by sorting for α = 2 and 1.5, by Newton steps otherwise."""
+        scores = scores if mask is None else jnp.where(mask, scores, -jnp.inf)
+        if self.alpha in (1.5, 2.0):
+            return _by_sorting(self.alpha, (self.alpha - 1) * self.beta * scores)
+        largest = jnp.max(scores)
+
+        def mass_and_slope(threshold):
+            return jax.value_and_grad(
+                lambda threshold: jnp.sum(masked_terms(self, scores, mask, threshold)[0])
+            )(threshold)
+
+        return solve_threshold(mass_and_slope, *self.bracket(largest))
+
+
+def solve_threshold(
+    mass_and_slope: Callable, low: Float[Array, ""], high: Float[Array, ""]
+) -> Float[Array, ""]:
+    """τ with mass(τ) = 1, the mass falling from ≥ 1 at `low` to < 1 at `high`.
+
+    Newton steps where they stay within the bracket, halving where they do not.
+    """
+    tolerance = 4 * jnp.finfo(low.dtype).eps
+
+    def unfinished(carry):
+        step, low, high, _, off = carry
+        room = tolerance * jnp.maximum(1, jnp.abs(low))
+        return (step < _STEPS) & (off > tolerance) & (high - low > room)
+
+    def step(carry):
+        step, low, high, point, _ = carry
+        mass, slope = mass_and_slope(point)
+        low = jnp.where(mass >= 1, point, low)
+        high = jnp.where(mass >= 1, high, point)
+        newton = point - (mass - 1) / jnp.where(slope == 0, -1.0, slope)
+        inside = (newton > low) & (newton < high) & (slope < 0)
+        settled = jnp.abs(mass - 1) <= tolerance
+        following = jnp.where(inside, newton, 0.5 * (low + high))
+        return step + 1, low, high, jnp.where(settled, point, following), jnp.abs(mass - 1)
+
+    far = jnp.full_like(low, jnp.inf)
+    return jax.lax.while_loop(unfinished, step, (0, low, high, low, far))[3]
+
+
+def _by_sorting(alpha: float, inputs: Float[Array, " n"]) -> Float[Array, ""]:
+    largest = jnp.max(inputs)
+    shifted = jnp.where(inputs == largest, 0.0, inputs - largest)
+    ordered = jnp.flip(jnp.sort(shifted))
+    present = jnp.isfinite(ordered)
+    ordered = jnp.where(present, ordered, 0.0)
+    count = jnp.arange(1, inputs.shape[0] + 1).astype(inputs.dtype)
+    mean = jnp.cumsum(ordered) / count
+    if alpha == 2.0:
+        thresholds = mean - 1 / count
+    else:
+        spread = jnp.cumsum(ordered**2) / count - mean**2
+        thresholds = mean - jnp.sqrt(jnp.maximum(1 / count - spread, 0.0))
+    support = jnp.sum(present & (thresholds < ordered))
+    return largest + thresholds[jnp.maximum(support - 1, 0)]

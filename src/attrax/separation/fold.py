@@ -1,0 +1,316 @@
+"""One fold over memories: direct, blockwise and sharded reading from a separation's definition."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .base import (
+    AbstractAdditive,
+    AbstractImplicit,
+    AbstractSelective,
+    AbstractSeparation,
+    Sums,
+    best,
+    largest,
+    masked_terms,
+    match,
+    present,
+    reference_of,
+    start,
+    times,
+)
+from .entmax import solve_threshold
+
+
+class Reading(NamedTuple):
+    """What one pass over the memories gives for one query.
+
+    - `value` (v,): Σ w value, the projection.
+    - `potential` (): Φ of the scores; NaN where the separation has none.
+    - `mass` (): Σ w.
+    - `effective` (): (Σ |w|)² / Σ w² for weights of one sign, the number of memories that share
+      the weight; 0 where none takes part.
+    """
+
+    value: Float[Array, " v"]
+    potential: Float[Array, ""]
+    mass: Float[Array, ""]
+    effective: Float[Array, ""]
+
+
+class Rows(NamedTuple):
+    """The stored rows: `keys` (N, d), `values` (N, v) or None for the keys, `filled` (N,)."""
+
+    keys: Float[Array, "*n d"]
+    values: Float[Array, "*n v"] | None
+    filled: Bool[Array, "*n"] | None
+
+
+class Query(NamedTuple):
+    """What does not differ from row to row: a similarity, a state (d,), and entry weights (d,)."""
+
+    similarity: Callable
+    state: Float[Array, " d"]
+    weight: Float[Array, " d"] | None
+
+
+def fold(
+    separation: AbstractSeparation,
+    query: Query,
+    rows: Rows,
+    *,
+    block: int | None = None,
+    axis: str | None = None,
+) -> Reading:
+    """Read all memories with one query.
+
+    **Arguments:**
+
+    - `separation`: how scores become weights.
+    - `query`: similarity, state and entry weights.
+    - `rows`: keys, values and mask; their number must be a multiple of `block`.
+    - `block`: rows a step; all at once if `None`. Results agree up to rounding.
+    - `axis`: the mesh axis over which rows are sharded, within `shard_map`.
+
+    **Returns:** a `Reading`.
+    """
+    dtype = jnp.promote_types(rows.keys.dtype, jnp.float32)
+    separation = match(separation, dtype)
+    if isinstance(separation, AbstractSelective):
+        return _selective(separation, query, rows, block, axis)
+    if isinstance(separation, AbstractAdditive):
+        if block is None and axis is None:
+            sums = _sums(separation, query, rows, None)
+        else:
+            sums = _blockwise(separation, query, rows, block or rows.keys.shape[0], axis)
+        factor, potential = separation.finish(sums.reference, sums.mass, sums.potential)
+        if separation.lacks_potential is not None:
+            potential = jnp.full_like(potential, jnp.nan)
+        value = times(factor, sums.value).astype(rows.keys.dtype)
+        return Reading(value, potential, factor * sums.mass, _effective(sums.mass, sums.square))
+    return _whole(separation, query, rows, axis)
+
+
+def weighted(weights: Float[Array, " n"], rows: Float[Array, "n v"]) -> Float[Array, " v"]:
+    """Σ w row as a matrix product, in the rows' type with sums of at least 32 bits."""
+    dtype = jnp.promote_types(rows.dtype, jnp.float32)
+    total = jnp.matmul(weights[None].astype(rows.dtype), rows, preferred_element_type=dtype)
+    return total[0]
+
+
+def _effective(mass, square):
+    return jnp.where(square == 0, 0.0, mass**2 / jnp.where(square == 0, 1.0, square))
+
+
+def _whole(separation, query, rows, axis):
+    if axis is not None:
+        raise ValueError(
+            f"{type(separation).__name__} reads all scores at once and cannot be sharded; "
+            "use an additive or selective separation."
+        )
+    scores = _scores(query, rows)
+    weights = separation(scores, rows.filled)
+    values = rows.keys if rows.values is None else rows.values
+    if separation.lacks_potential is None:
+        potential = separation.potential(scores, rows.filled)
+    else:
+        potential = jnp.full((), jnp.nan, scores.dtype)
+    mass = jnp.sum(weights)
+    value = weighted(weights, values).astype(values.dtype)
+    return Reading(value, potential, mass, _effective(mass, jnp.sum(weights**2)))
+
+
+def _scores(query: Query, rows: Rows) -> Float[Array, " n"]:
+    if query.weight is None:
+        return query.similarity(rows.keys, query.state)
+    return query.similarity(rows.keys, query.state, query.weight)
+
+
+def _sums(separation, query, rows, reference) -> Sums:
+    scores = _scores(query, rows)
+    if reference is None:
+        reference = reference_of(separation, scores, rows.filled)
+    return _sums_of(separation, scores, rows, reference)
+
+
+def _sums_of(separation, scores, rows, reference) -> Sums:
+    terms, potential = masked_terms(separation, scores, rows.filled, reference)
+    value = weighted(terms, rows.keys if rows.values is None else rows.values)
+    return Sums(reference, jnp.sum(terms), jnp.sum(terms**2), value, jnp.sum(potential))
+
+
+def _split(tree, block: int):
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, block, *leaf.shape[1:]), tree)
+
+
+@eqx.filter_custom_jvp
+def _blockwise(separation, query, rows, block, axis) -> Sums:
+    """The sums over all blocks; merged over the shards of `axis`, if any."""
+    blocks = _split(rows, block)
+    dtype = jnp.promote_types(rows.keys.dtype, jnp.float32)
+    width = (rows.keys if rows.values is None else rows.values).shape[-1]
+    zero = jnp.zeros((), dtype)
+    implicit = isinstance(separation, AbstractImplicit)
+    reference = _solve(separation, query, blocks, axis) if implicit else start(separation, dtype)
+
+    def step(sums: Sums, part: Rows):
+        scores = _scores(query, part)
+        if implicit:
+            return _merge(separation, sums, _sums_of(separation, scores, part, reference)), None
+        highest = jnp.maximum(sums.reference, largest(separation, scores, part.filled))
+        return _merge(separation, sums, _sums_of(separation, scores, part, highest)), None
+
+    empty = Sums(reference, zero, zero, jnp.zeros((width,), dtype), zero)
+    sums = jax.lax.scan(step, empty, blocks)[0]
+    if axis is None:
+        return sums
+    if implicit:
+        common, factor = reference, jnp.ones_like(reference)
+    else:
+        common = jax.lax.pmax(sums.reference, axis)
+        factor = separation.rescale(sums.reference, common)
+    scaled = _scale(sums, factor)
+    return jax.tree.map(lambda leaf: jax.lax.psum(leaf, axis), scaled)._replace(reference=common)
+
+
+def _scale(sums: Sums, factor) -> Sums:
+    reference, mass, square, value, potential = sums
+    return Sums(
+        reference,
+        times(factor, mass),
+        times(factor**2, square),
+        times(factor, value),
+        times(factor, potential),
+    )
+
+
+def _merge(separation, old: Sums, new: Sums) -> Sums:
+    """Old sums brought to the reference of the new ones, plus those."""
+    scaled = _scale(old, separation.rescale(old.reference, new.reference))
+    return jax.tree.map(jnp.add, scaled, new)._replace(reference=new.reference)
+
+
+def _solve(separation: AbstractImplicit, query, blocks, axis):
+    """The implicit reference, by a few passes over the scores."""
+    dtype = jnp.promote_types(blocks.keys.dtype, jnp.float32)
+
+    def highest(carry, part):
+        return jnp.maximum(carry, largest(separation, _scores(query, part), part.filled)), None
+
+    top = jax.lax.scan(highest, start(separation, dtype), blocks)[0]
+    if axis is not None:
+        top = jax.lax.pmax(top, axis)
+
+    def mass_and_slope(threshold):
+        def step(carry, part):
+            scores = _scores(query, part)
+
+            def mass(threshold):
+                return jnp.sum(masked_terms(separation, scores, part.filled, threshold)[0])
+
+            new = jax.jvp(mass, (threshold,), (jnp.ones_like(threshold),))
+            return (carry[0] + new[0], carry[1] + new[1]), None
+
+        zero = jnp.zeros_like(threshold)
+        total = jax.lax.scan(step, (zero, zero), blocks)[0]
+        return total if axis is None else jax.lax.psum(total, axis)
+
+    return solve_threshold(mass_and_slope, *separation.bracket(top))
+
+
+@_blockwise.def_jvp
+def _blockwise_jvp(primals, tangents):
+    """Derivatives at the fixed reference, each block's scores taken again when they are needed."""
+    separation, query, rows, block, axis = primals
+    d_separation, d_query, d_rows, _, _ = tangents
+    sums = _blockwise(*primals)
+    fixed = jax.lax.stop_gradient(sums.reference)
+    blocks, d_blocks = _split(rows, block), _split(d_rows, block)
+
+    def totals(shared, d_shared):
+        @eqx.filter_checkpoint
+        def one(shared, d_shared, part, d_part):
+            return _push(
+                lambda shared, part: _sums(shared[0], shared[1], part, shared[2])[1:],
+                (shared, part),
+                (d_shared, d_part),
+            )
+
+        def step(total, inputs):
+            new = one(shared, d_shared, *inputs)
+            return jax.tree.map(jnp.add, total, new), None
+
+        zero = jax.tree.map(jnp.zeros_like, tuple(sums[1:]))
+        total = jax.lax.scan(step, zero, (blocks, d_blocks))[0]
+        return total if axis is None else jax.lax.psum(total, axis)
+
+    shared = (separation, query, fixed)
+    total = totals(shared, (d_separation, d_query, None))
+    if isinstance(separation, AbstractImplicit):
+        still = jax.tree.map(lambda leaf: None, (separation, query))
+        d_blocks = jax.tree.map(lambda leaf: None, blocks)
+        by_threshold = totals(shared, (*still, jnp.ones_like(fixed)))
+        moved = -total[0] / by_threshold[0]
+        total = jax.tree.map(lambda a, b: a + moved * b, total, by_threshold)
+    return sums, Sums(jnp.zeros_like(sums.reference), *total)
+
+
+def _push(function, primals, tangents):
+    """The tangents of `function` along those of its inputs that move."""
+    moving, still = eqx.partition(primals, present(tangents))
+    return jax.jvp(lambda moving: function(*eqx.combine(moving, still)), (moving,), (tangents,))[1]
+
+
+def _selective(separation: AbstractSelective, query, rows, block, axis) -> Reading:
+    fixed_query, fixed_rows = jax.lax.stop_gradient(eqx.filter((query, rows), eqx.is_array))
+    rest = eqx.filter((query, rows), eqx.is_array, inverse=True)
+    fixed_query, fixed_rows = eqx.combine((fixed_query, fixed_rows), rest)
+    if block is None or rows.keys.shape[0] == block:
+        index, valid = best(_scores(fixed_query, fixed_rows), rows.filled, separation.k)
+    else:
+        index, valid = _best_of_blocks(separation.k, fixed_query, fixed_rows, block)
+    found = _taken(rows, index, valid)
+    if axis is not None:
+        found = jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, axis, tiled=True), found)
+        index, valid = best(_scores(query, found), found.filled, separation.k)
+        found = _taken(found, index, valid)
+    weights, potential = separation.chosen(_scores(query, found), valid)
+    if separation.lacks_potential is not None:
+        potential = jnp.full_like(potential, jnp.nan)
+    values = found.keys if found.values is None else found.values
+    mass = jnp.sum(weights)
+    value = weighted(weights, values).astype(values.dtype)
+    return Reading(value, potential, mass, _effective(mass, jnp.sum(weights**2)))
+
+
+def _taken(rows: Rows, index, valid) -> Rows:
+    values = None if rows.values is None else rows.values[index]
+    return Rows(rows.keys[index], values, valid)
+
+
+def _best_of_blocks(k: int, query, rows, block):
+    blocks = _split(rows, block)
+    dtype = jnp.promote_types(rows.keys.dtype, jnp.float32)
+    k = min(k, rows.keys.shape[0])
+
+    def step(carry, inputs):
+        number, part = inputs
+        scores = _scores(query, part)
+        index, valid = best(scores, part.filled, k)
+        joined = (
+            jnp.concatenate([carry[0], scores[index]]),
+            jnp.concatenate([carry[1], index + number * block]),
+            jnp.concatenate([carry[2], valid]),
+        )
+        # Earlier memories stand first, so that ties go to them.
+        chosen, _ = best(joined[0], joined[2], k)
+        return tuple(leaf[chosen] for leaf in joined), None
+
+    none = (jnp.full((k,), -jnp.inf, dtype), jnp.zeros((k,), jnp.int32), jnp.zeros((k,), bool))
+    numbers = jnp.arange(blocks.keys.shape[0], dtype=jnp.int32)
+    _, index, valid = jax.lax.scan(step, none, (numbers, blocks))[0]
+    return index, valid

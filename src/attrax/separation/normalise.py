@@ -1,0 +1,122 @@
+"""Wrappers that divide by a sum over memories."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from ..errors import NoEnergyError
+from .base import AbstractAdditive, AbstractSeparation, Range, inverse
+
+_NO_GRADIENT = (
+    "Weights divided by their own sum are no gradient of a convex function; "
+    "Softmax is the normalised separation that has an energy."
+)
+
+
+class SumNormalised(AbstractAdditive):
+    """w = v / Σ v with v the weights of an inner separation, such as `Power(2)`.
+
+    Without potential, except where the inner weights sum to one already. Sums are taken relative
+    to the largest score, so no degree overflows.
+
+    **Arguments:**
+
+    - `inner`: an additive separation.
+
+    **Raises:** `TypeError` if `inner` is not additive.
+
+    **Source:** [millidge2022universal]
+    """
+
+    inner: AbstractAdditive
+    normalised: ClassVar = True
+
+    def __init__(self, inner: AbstractAdditive):
+        if not isinstance(inner, AbstractAdditive):
+            raise TypeError(
+                "`inner` must be an additive separation such as Power(2) or Exponential(), "
+                f"but it is {type(inner).__name__}."
+            )
+        self.inner = inner
+
+    @property
+    def reference(self):
+        """As of the inner separation."""
+        return self.inner.reference
+
+    @property
+    def domain(self) -> Range:
+        """As of the inner separation."""
+        return self.inner.domain
+
+    @property
+    def non_negative(self) -> bool:
+        """As of the inner separation."""
+        return self.inner.non_negative
+
+    @property
+    def lacks_potential(self) -> str | None:
+        """Why weights divided by their own sum are no gradient."""
+        return None if self.inner.normalised else _NO_GRADIENT
+
+    def terms(self, scores, reference):
+        """Those of the inner separation."""
+        return self.inner.terms(scores, reference)
+
+    def rescale(self, old, new):
+        """That of the inner separation."""
+        return self.inner.rescale(old, new)
+
+    def finish(self, reference, mass, potential):
+        """Weights by 1/mass; the reference cancels."""
+        return inverse(mass), self.inner.finish(reference, mass, potential)[1]
+
+
+class ScoreNormalised(AbstractSeparation):
+    """w = inner(s / Σ s): scores are divided by their sum before they are separated.
+
+    The official code of Universal Hopfield Networks does so everywhere. Scores become of order
+    1/N, so an inner β is an inverse temperature relative to 1/N. All scores are read whole. An
+    infinite score makes its own share NaN, which `Max` takes for the best.
+
+    **Arguments:**
+
+    - `inner`: any separation.
+
+    **Source:** [millidge2022universal]
+    """
+
+    inner: AbstractSeparation
+    domain: ClassVar[Range] = "non-negative"
+
+    @property
+    def normalised(self) -> bool:
+        """As of the inner separation."""
+        return self.inner.normalised
+
+    @property
+    def non_negative(self) -> bool:
+        """As of the inner separation."""
+        return self.inner.non_negative
+
+    @property
+    def lacks_potential(self) -> str | None:
+        """Why scores divided by their own sum have no potential."""
+        return (
+            "Scores divided by their own sum make each weight depend on every score unevenly: "
+            "the weights are no gradient. Use the inner separation alone."
+        )
+
+    def __call__(
+        self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None = None
+    ) -> Float[Array, " n"]:
+        """See `AbstractSeparation.__call__`."""
+        present = scores if mask is None else jnp.where(mask, scores, 0.0)
+        return self.inner(scores / jnp.sum(present), mask)
+
+    def potential(
+        self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None = None
+    ) -> Float[Array, ""]:
+        """None; see `lacks_potential`."""
+        raise NoEnergyError(self.lacks_potential)

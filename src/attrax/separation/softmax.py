@@ -1,0 +1,125 @@
+"""Separations of exponentials: softmax, its ghost, and the plain exponential."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..errors import positive
+from .base import AbstractAdditive, Range, inverse, shift
+
+
+class Softmax(AbstractAdditive):
+    """w = exp(β s) / Σ exp(β s), the separation of modern Hopfield networks and of attention.
+
+    Potential: Φ(s) = ln Σ exp(β s) / β. Tied infinite scores share the weight.
+
+    **Arguments:**
+
+    - `beta`: inverse temperature β > 0, in units of 1/score. Large: the best memory alone;
+      small: the mean of all.
+
+    **Raises:** `ValueError` if `beta` is not positive.
+
+    **Source:** [ramsauer2021hopfield]
+    """
+
+    beta: Float[Array, ""]
+    normalised: ClassVar = True
+    reference: ClassVar = "max"
+    domain: ClassVar[Range] = "signed"
+    non_negative: ClassVar = True
+    lacks_potential: ClassVar = None
+
+    def __init__(self, beta: float | Array = 1.0):
+        self.beta = positive("beta", beta)
+
+    def terms(self, scores, reference):
+        """exp(β (s − r)); the potential needs no terms of its own."""
+        return jnp.exp(self.beta * shift(scores, reference)), jnp.zeros_like(scores)
+
+    def rescale(self, old, new):
+        """exp(β (r − r′))."""
+        return jnp.exp(self.beta * shift(old, new))
+
+    def finish(self, reference, mass, potential):
+        """Weights by 1/mass; Φ = r + ln(mass)/β."""
+        return inverse(mass), reference + jnp.log(mass) / self.beta
+
+
+class GhostSoftmax(AbstractAdditive):
+    """w = exp(β s) / (1 + Σ exp(β s)): softmax beside a silent memory of score zero.
+
+    Potential: Φ(s) = ln(1 + Σ exp(β s)) / β. A query like nothing that is stored reads zero
+    rather than a mixture.
+
+    **Arguments:**
+
+    - `beta`: inverse temperature β > 0, in units of 1/score.
+
+    **Raises:** `ValueError` if `beta` is not positive.
+
+    **Source:** [hoover2022universal]
+    """
+
+    beta: Float[Array, ""]
+    normalised: ClassVar = False
+    reference: ClassVar = "ghost"
+    domain: ClassVar[Range] = "signed"
+    non_negative: ClassVar = True
+    lacks_potential: ClassVar = None
+
+    def __init__(self, beta: float | Array = 1.0):
+        self.beta = positive("beta", beta)
+
+    def terms(self, scores, reference):
+        """exp(β (s − r)); the potential needs no terms of its own."""
+        return jnp.exp(self.beta * shift(scores, reference)), jnp.zeros_like(scores)
+
+    def rescale(self, old, new):
+        """exp(β (r − r′))."""
+        return jnp.exp(self.beta * shift(old, new))
+
+    def finish(self, reference, mass, potential):
+        """Weights by 1/(mass + exp(−β r)); Φ = r + ln(mass + exp(−β r))/β."""
+        total = mass + jnp.exp(-self.beta * reference)
+        return inverse(total), reference + jnp.log(total) / self.beta
+
+
+class Exponential(AbstractAdditive):
+    """w = exp(β s), the separation of exponential memories.
+
+    Potential: Φ(s) = Σ exp(β s) / β. Sums are kept relative to the largest score; only the
+    finished weights can leave the floating-point range, and `SumNormalised` keeps them within.
+
+    **Arguments:**
+
+    - `beta`: inverse temperature β > 0, in units of 1/score.
+
+    **Raises:** `ValueError` if `beta` is not positive.
+
+    **Source:** [demircigil2017model]
+    """
+
+    beta: Float[Array, ""]
+    normalised: ClassVar = False
+    reference: ClassVar = "max"
+    domain: ClassVar[Range] = "signed"
+    non_negative: ClassVar = True
+    lacks_potential: ClassVar = None
+
+    def __init__(self, beta: float | Array = 1.0):
+        self.beta = positive("beta", beta)
+
+    def terms(self, scores, reference):
+        """exp(β (s − r)); the potential needs no terms of its own."""
+        return jnp.exp(self.beta * shift(scores, reference)), jnp.zeros_like(scores)
+
+    def rescale(self, old, new):
+        """exp(β (r − r′))."""
+        return jnp.exp(self.beta * shift(old, new))
+
+    def finish(self, reference, mass, potential):
+        """Weights by exp(β r); Φ = exp(β r) mass/β."""
+        factor = jnp.exp(self.beta * reference)
+        return factor, jnp.where(mass == 0, 0.0, factor * mass / self.beta)

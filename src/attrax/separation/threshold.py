@@ -1,0 +1,46 @@
+"""The separation of sparse distributed memory."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .base import AbstractAdditive, Range
+
+
+class Threshold(AbstractAdditive):
+    """w = 1 where s ≥ θ, else 0: every memory within a radius, alike.
+
+    Potential: Φ(s) = Σ max(s − θ, 0), whose subgradient at s = θ is taken as 1.
+
+    **Arguments:**
+
+    - `theta`: the lowest score that counts, in units of the score.
+
+    **Source:** [kanerva1988sparse]
+    """
+
+    theta: Float[Array, ""]
+    normalised: ClassVar = False
+    reference: ClassVar = "none"
+    domain: ClassVar[Range] = "signed"
+    non_negative: ClassVar = True
+    lacks_potential: ClassVar = None
+
+    def __init__(self, theta: float | Array):
+        self.theta = jnp.asarray(theta, jnp.result_type(float))
+        if self.theta.shape != ():
+            raise ValueError(f"`theta` must be one number, but its shape is {self.theta.shape}.")
+
+    def terms(self, scores, reference):
+        """1 where s ≥ θ, and max(s − θ, 0)."""
+        above = scores >= self.theta
+        return above.astype(scores.dtype), jnp.where(above, scores - self.theta, 0.0)
+
+    def rescale(self, old, new):
+        """Nothing to rescale."""
+        return jnp.ones_like(new)
+
+    def finish(self, reference, mass, potential):
+        """The sums as they are."""
+        return jnp.ones_like(mass), potential

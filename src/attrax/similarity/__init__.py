@@ -1,0 +1,17 @@
+"""Similarities: how stored keys score a query, each with its range and its centroid."""
+
+from .base import AbstractSimilarity as AbstractSimilarity
+from .base import SimilarityFunction as SimilarityFunction
+from .distances import Euclidean as Euclidean
+from .distances import Hamming as Hamming
+from .distances import Manhattan as Manhattan
+from .distances import Minkowski as Minkowski
+from .divergences import Jaccard as Jaccard
+from .divergences import JensenShannon as JensenShannon
+from .divergences import KullbackLeibler as KullbackLeibler
+from .kernels import Kernel as Kernel
+from .kernels import NonNegative as NonNegative
+from .kernels import non_negative as non_negative
+from .products import Correlation as Correlation
+from .products import Cosine as Cosine
+from .products import Dot as Dot

@@ -1,0 +1,141 @@
+"""What a similarity is, and the sums over features that several of them share."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..errors import is_concrete
+from ..separation.base import Range
+from .centroids import Centroid
+from .sums import accumulate
+
+# See attrax.separation.base: declared by leaves as class variable, property or field.
+if TYPE_CHECKING:
+    from typing import ClassVar as Declared
+else:
+    from equinox import AbstractVar as Declared
+
+
+class AbstractSimilarity(eqx.Module):
+    """Scores a query against stored keys, `similarity(keys (N, d), query (d,)) -> scores (N,)`.
+
+    Larger is closer. A score sees its own key and the query only, so that keys can be read in
+    blocks. Beside the scores, a similarity states what an energy needs: its state term R, and its
+    centroid, the state v that makes R(v) − Σ w s(k, v) smallest for given weights w.
+    """
+
+    quadratic: ClassVar[bool] = False
+    """Whether the state term R(v) is ½|v|²; it is zero otherwise."""
+
+    encoded: ClassVar[bool] = False
+    """Whether a memory keeps its rows standardised: own mean removed, unit norm."""
+
+    rows: ClassVar[Literal["any", "varied", "non-negative"]] = "any"
+    """What stored rows must be: anything, not constant, or distributions up to a factor."""
+
+    range: Declared[Range]
+    """The sign of its scores."""
+
+    rowwise: Declared[bool]
+    """Whether keys may be scored in blocks."""
+
+    centroid: Declared[Centroid | None]
+    """The state that weighted memories agree on; `None` where no closed form is known."""
+
+    @abstractmethod
+    def __call__(
+        self,
+        keys: Float[Array, "n d"],
+        query: Float[Array, " d"],
+        weight: Float[Array, " d"] | None = None,
+    ) -> Float[Array, " n"]:
+        """The scores of a query.
+
+        **Arguments:**
+
+        - `keys`: stored rows, shape (N, d).
+        - `query`: shape (d,), in the units of the keys.
+        - `weight`: how much each entry counts, shape (d,), ≥ 0; all alike if `None`. Entries of
+          weight zero are as if they were absent from keys and query.
+
+        **Returns:** scores, shape (N,).
+        """
+
+    @property
+    def lacks_centroid(self) -> str | None:
+        """Why there is no centroid; `None` where there is one."""
+        if self.centroid is not None:
+            return None
+        return (
+            f"No centroid of {self!r} is known in closed form, so its read need not descend; "
+            "Dot(), Euclidean() and Manhattan() have one."
+        )
+
+    def state_term(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """R(v) of the energy E(v) = R(v) − Φ(s(v)): ½|v|² or zero."""
+        if not self.quadratic:
+            return jnp.zeros((), accumulate(state.dtype))
+        return 0.5 * jnp.sum(jnp.square(state), dtype=accumulate(state.dtype))
+
+    def check(self, name: str, rows: Float[Array, "n d"]) -> None:
+        """Refuse rows that the similarity is not defined for; nothing is checked under jit.
+
+        **Raises:** `ValueError` that lists the rows and names the remedy.
+        """
+        if self.rows == "any" or not is_concrete(rows):
+            return
+        values = np.asarray(rows, np.float64)
+        if self.rows == "varied":
+            wrong, why = np.ptp(values, axis=-1) == 0, "are constant, so correlate with nothing"
+        else:
+            wrong = (values < 0).any(-1) | (values.sum(-1) == 0)
+            why = "are negative somewhere or zero throughout, so are no distributions"
+        if wrong.any():
+            listed = ", ".join(str(i) for i in np.flatnonzero(wrong)[:5])
+            raise ValueError(
+                f"Rows {listed}{', ...' if wrong.sum() > 5 else ''} of `{name}` {why}. "
+                "Leave them out, or use similarity=attrax.similarity.Euclidean()."
+            )
+
+
+class SimilarityFunction(AbstractSimilarity):
+    """A plain function `fn(keys (N, d), query (d,)) -> scores (N,)` as a similarity.
+
+    It is read whole unless declared `rowwise`, and has no energy, since nothing is known of it.
+
+    **Arguments:**
+
+    - `fn`: the function; one that takes a third argument `weight` (d,) can complete patterns.
+    - `rowwise`: a score depends on its own key and the query only, so keys may come in blocks.
+    - `range`: the sign of its scores.
+
+    **Raises:** `TypeError` if `fn` cannot be called.
+    """
+
+    fn: Callable = eqx.field(static=True)
+    rowwise: bool = eqx.field(static=True)
+    range: Range = eqx.field(static=True)
+    centroid: ClassVar = None
+
+    def __init__(self, fn: Callable, *, rowwise: bool = False, range: Range = "signed"):
+        if not callable(fn):
+            raise TypeError(
+                "`similarity` must be a similarity or a function of (keys, query), "
+                f"but it is {type(fn).__name__}."
+            )
+        self.fn, self.rowwise, self.range = fn, rowwise, range
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        scores = self.fn(keys, query) if weight is None else self.fn(keys, query, weight)
+        if getattr(scores, "shape", None) != keys.shape[:1]:
+            raise ValueError(
+                f"The similarity function must return one score a key, shape {keys.shape[:1]}, "
+                f"but it returned {getattr(scores, 'shape', type(scores).__name__)}."
+            )
+        return scores

@@ -1,0 +1,151 @@
+"""Where weighted memories agree: the state v that makes R(v) − Σ w s(k, v) smallest."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..separation.base import inverse
+
+
+class WeightedSum(eqx.Module):
+    """Σ w k, for weights of any sign: of a dot product with state term ½|v|²."""
+
+    signed: ClassVar[bool] = True
+
+    def carrier(self, keys: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """The rows that are summed."""
+        return keys
+
+    def settle(self, total: Float[Array, " d"], mass: Float[Array, ""]) -> Float[Array, " d"]:
+        """The centroid, from the weighted sum of rows and the weights' sum."""
+        return total
+
+
+class WeightedMean(eqx.Module):
+    """Σ w k / Σ w: of a squared distance."""
+
+    signed: ClassVar[bool] = False
+
+    def carrier(self, keys: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """The rows that are summed."""
+        return keys
+
+    def settle(self, total: Float[Array, " d"], mass: Float[Array, ""]) -> Float[Array, " d"]:
+        """The centroid, from the weighted sum of rows and the weights' sum."""
+        return total * inverse(mass)
+
+
+class DirectionSum(eqx.Module):
+    """Σ w k̂ with k̂ of unit norm, its mean removed first if `centred`: of cosine and correlation."""
+
+    centred: bool = eqx.field(static=True, default=False)
+    signed: ClassVar[bool] = True
+
+    def carrier(self, keys: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """The rows that are summed."""
+        if self.centred:
+            return standardise(keys)
+        return keys * inverse_root(jnp.sum(jnp.square(keys), axis=-1, keepdims=True))
+
+    def settle(self, total: Float[Array, " d"], mass: Float[Array, ""]) -> Float[Array, " d"]:
+        """The centroid, from the weighted sum of rows and the weights' sum."""
+        return total
+
+
+class DistributionMean(eqx.Module):
+    """The mean of rows divided by their sums, arithmetic or geometric: of the two divergences.
+
+    **Arguments:**
+
+    - `geometric`: exp(Σ w ln k̂ / Σ w), divided by its sum, rather than Σ w k̂ / Σ w.
+    - `epsilon`: what each k̂ is smoothed by, to (k̂ + ε)/(1 + d ε).
+    """
+
+    geometric: bool = eqx.field(static=True)
+    epsilon: float = eqx.field(static=True)
+    signed: ClassVar[bool] = False
+
+    def carrier(self, keys: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """The rows that are summed."""
+        rows = distributions(keys, self.epsilon)
+        return jnp.log(rows) if self.geometric else rows
+
+    def settle(self, total: Float[Array, " d"], mass: Float[Array, ""]) -> Float[Array, " d"]:
+        """The centroid, from the weighted sum of rows and the weights' sum."""
+        mean = total * inverse(mass)
+        smoothed = jax.nn.softmax(mean) if self.geometric else mean
+        # Scoring smooths the state again; what is returned is smoothed to the mean by that.
+        spread = 1 + smoothed.shape[0] * self.epsilon
+        return jnp.maximum(smoothed * spread - self.epsilon, 0.0)
+
+
+class WeightedMedian(eqx.Module):
+    """In each entry the weighted median: of Manhattan's distance."""
+
+    signed: ClassVar[bool] = False
+
+    def agree(self, keys: Float[Array, "n d"], weights: Float[Array, " n"]) -> Float[Array, " d"]:
+        """For each column the smallest entry below and at which half of the weight lies."""
+        order = jnp.argsort(keys, axis=0)
+        heights = jnp.cumsum(weights[order], axis=0)
+        # The last height is the total as this order of summation gives it: half is always met.
+        place = jnp.argmax(heights >= 0.5 * heights[-1:], axis=0)
+        return jnp.take_along_axis(keys, jnp.take_along_axis(order, place[None], 0), 0)[0]
+
+
+class WeightedMode(eqx.Module):
+    """In each entry the value with the largest total weight: of Hamming's distance."""
+
+    signed: ClassVar[bool] = False
+
+    def agree(self, keys: Float[Array, "n d"], weights: Float[Array, " n"]) -> Float[Array, " d"]:
+        """For each column the entry with the largest total weight; of two alike the smaller."""
+        order = jnp.argsort(keys, axis=0)
+        ordered = jnp.take_along_axis(keys, order, 0)
+        heights = jnp.cumsum(weights[order], axis=0)
+        changes = ordered[1:] != ordered[:-1]
+        edge = jnp.ones_like(ordered[:1], bool)
+        below = jnp.concatenate([jnp.zeros_like(heights[:1]), heights[:-1]])
+        begun = jnp.where(jnp.concatenate([edge, changes]), below, -jnp.inf)
+        begun = jax.lax.cummax(begun, axis=0)
+        share = jnp.where(jnp.concatenate([changes, edge]), heights - begun, -jnp.inf)
+        return jnp.take_along_axis(ordered, jnp.argmax(share, axis=0)[None], 0)[0]
+
+
+Centroid = (
+    WeightedSum | WeightedMean | DirectionSum | DistributionMean | WeightedMedian | WeightedMode
+)
+
+
+def standardise(
+    rows: Float[Array, "*n d"], weight: Float[Array, "*m d"] | None = None
+) -> Float[Array, "*n d"]:
+    """Rows with their own mean removed and unit norm; zeros for constant rows.
+
+    **Arguments:**
+
+    - `rows`: shape (..., d).
+    - `weight`: the entries that count, 0 or 1, shape (d,) or (..., d); the others become zero.
+
+    **Returns:** the standardised rows, shape (..., d).
+    """
+    counted = jnp.ones_like(rows) if weight is None else jnp.broadcast_to(weight, rows.shape)
+    counted = counted.astype(rows.dtype)
+    mean = jnp.sum(rows * counted, -1, keepdims=True) / jnp.sum(counted, -1, keepdims=True)
+    centred = (rows - mean) * counted
+    return centred * inverse_root(jnp.sum(jnp.square(centred), -1, keepdims=True))
+
+
+def distributions(rows: Float[Array, "*n d"], epsilon: float = 0.0) -> Float[Array, "*n d"]:
+    """Rows divided by their sums, then smoothed to (r + ε)/(1 + d ε), which still sums to one."""
+    shares = rows * inverse(jnp.sum(rows, -1, keepdims=True))
+    return (shares + epsilon) / (1 + rows.shape[-1] * epsilon) if epsilon else shares
+
+
+def inverse_root(squares: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """1/√x, and 0 at 0 with derivative 0."""
+    positive = squares > 0
+    return jnp.where(positive, 1 / jnp.sqrt(jnp.where(positive, squares, 1.0)), 0.0)

@@ -1,0 +1,171 @@
+"""Similarities that are negative distances: Euclidean, Manhattan, Minkowski, Hamming."""
+
+from typing import ClassVar, Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from ..separation.base import Range
+from .base import AbstractSimilarity
+from .centroids import WeightedMean, WeightedMedian, WeightedMode
+from .products import one_of
+from .sums import accumulate, over_features, products
+
+
+class Euclidean(AbstractSimilarity):
+    """s = −½ |k − q|², the similarity whose energy minima are means of memories.
+
+    No state term; centroid Σ w k / Σ w.
+
+    **Arguments:**
+
+    - `form`: "half_square" is −½|k−q|²; "square" is −|k−q|²; "distance" is −|k−q|; "reciprocal"
+      is 1/|k−q|², which the official code of Universal Hopfield Networks uses: non-negative,
+      infinite for an exact match, the same order of memories but other weights.
+    - `exact`: sum squared differences instead of expanding them into one matrix product. Several
+      times slower; differences of near duplicates are then free of cancellation. The reciprocal
+      form always does so.
+
+    **Source:** [millidge2022universal]
+    """
+
+    form: Literal["half_square", "square", "distance", "reciprocal"] = eqx.field(
+        static=True, default="half_square"
+    )
+    exact: bool = eqx.field(static=True, default=False)
+    rowwise: ClassVar[bool] = True
+
+    def __check_init__(self):
+        """Refuse unknown forms."""
+        one_of("form", self.form, ("half_square", "square", "distance", "reciprocal"))
+
+    @property
+    def range(self) -> Range:
+        """Non-positive; non-negative for the reciprocal."""
+        return "non-negative" if self.form == "reciprocal" else "non-positive"
+
+    @property
+    def centroid(self) -> WeightedMean | None:
+        """The mean, for the squared forms."""
+        return WeightedMean() if self.form in ("half_square", "square") else None
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        if self.exact or self.form == "reciprocal":
+            squares = over_features(_squared, keys, query, weight)
+        else:
+            squares = _expanded(keys, query, weight)
+        if self.form == "half_square":
+            return -0.5 * squares
+        if self.form == "square":
+            return -squares
+        return 1 / squares if self.form == "reciprocal" else -_root(squares)
+
+
+class Manhattan(AbstractSimilarity):
+    """s = −Σ |k − q|, robust where few entries are far off, as under a mask.
+
+    No state term; centroid: the weighted median of each entry.
+
+    **Arguments:**
+
+    - `form`: "negative" is −Σ|k−q|; "reciprocal" is 1/Σ|k−q|, which the official code of
+      Universal Hopfield Networks uses: non-negative, infinite for an exact match.
+
+    **Source:** [millidge2022universal]
+    """
+
+    form: Literal["negative", "reciprocal"] = eqx.field(static=True, default="negative")
+    rowwise: ClassVar[bool] = True
+
+    def __check_init__(self):
+        """Refuse unknown forms."""
+        one_of("form", self.form, ("negative", "reciprocal"))
+
+    @property
+    def range(self) -> Range:
+        """Non-positive; non-negative for the reciprocal."""
+        return "non-negative" if self.form == "reciprocal" else "non-positive"
+
+    @property
+    def centroid(self) -> WeightedMedian | None:
+        """The weighted median, for the negative distance."""
+        return WeightedMedian() if self.form == "negative" else None
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        distance = over_features(_absolute, keys, query, weight)
+        return -distance if self.form == "negative" else 1 / distance
+
+
+class Minkowski(AbstractSimilarity):
+    """s = −(Σ |k − q|^p)^(1/p); p = 1 is Manhattan's distance, p = 2 Euclid's.
+
+    No centroid in closed form, hence no energy under a read.
+
+    **Arguments:**
+
+    - `p`: order of the norm, ≥ 1.
+
+    **Raises:** `ValueError` for `p` < 1, where the triangle inequality fails.
+    """
+
+    p: float = eqx.field(static=True)
+    range: ClassVar[Range] = "non-positive"
+    rowwise: ClassVar[bool] = True
+    centroid: ClassVar = None
+
+    def __check_init__(self):
+        """Refuse orders below one."""
+        if not self.p >= 1:
+            raise ValueError(f"`p` must be at least 1, but it is {self.p}.")
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        total = over_features(lambda k, q: jnp.abs(k - q) ** self.p, keys, query, weight)
+        apart = total > 0
+        return jnp.where(apart, -(jnp.where(apart, total, 1.0) ** (1 / self.p)), 0.0)
+
+
+class Hamming(AbstractSimilarity):
+    """s = −#(k ≠ q), the number of entries that differ; for binary or other discrete rows.
+
+    No state term; centroid: in each entry the value with the largest total weight.
+
+    **Source:** [kanerva1988sparse]
+    """
+
+    range: ClassVar[Range] = "non-positive"
+    rowwise: ClassVar[bool] = True
+    centroid: ClassVar = WeightedMode()
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        dtype = accumulate(keys.dtype)
+        return -over_features(lambda k, q: (k != q).astype(dtype), keys, query, weight)
+
+
+def _squared(key, query):
+    return jnp.square(key - query)
+
+
+def _absolute(key, query):
+    return jnp.abs(key - query)
+
+
+def _expanded(keys, query, weight):
+    dtype = accumulate(keys.dtype)
+    if weight is None:
+        rows = jnp.sum(jnp.square(keys), axis=-1, dtype=dtype)
+        own = jnp.sum(jnp.square(query), dtype=dtype)
+    else:
+        weight = weight.astype(query.dtype)
+        rows = products(jnp.square(keys), weight)
+        own = jnp.sum(weight * jnp.square(query), dtype=dtype)
+        query = query * weight
+    return rows - 2 * products(keys, query) + own
+
+
+def _root(squares):
+    apart = squares > 0
+    return jnp.where(apart, jnp.sqrt(jnp.where(apart, squares, 1.0)), 0.0)

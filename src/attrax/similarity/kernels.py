@@ -1,0 +1,112 @@
+"""Similarities by an explicit feature map, and the change of a similarity's sign."""
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ..separation.base import Range
+from .base import AbstractSimilarity
+from .products import one_of
+from .sums import products
+
+
+class Kernel(AbstractSimilarity):
+    """s = φ(k)·φ(q), for a feature map φ.
+
+    Centroids live in feature space, so a read has no energy in general.
+
+    **Arguments:**
+
+    - `feature_map`: φ, a function or module of one row (d,) to features (m,); parameters of a
+      module are differentiated like any others.
+    - `range`: the sign of the scores; "non-negative" if φ is.
+
+    With `known=`, entries that are not known are zero in key and query before φ.
+
+    **Raises:** `TypeError` if `feature_map` cannot be called.
+    """
+
+    feature_map: Callable
+    range: Range = eqx.field(static=True, default="signed")
+    rowwise: ClassVar[bool] = True
+    centroid: ClassVar = None
+
+    def __check_init__(self):
+        """Refuse what cannot be called."""
+        if not callable(self.feature_map):
+            raise TypeError(
+                "`feature_map` must be a function of one row, "
+                f"but it is {type(self.feature_map).__name__}."
+            )
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        if weight is not None:
+            keys, query = keys * weight.astype(keys.dtype), query * weight.astype(query.dtype)
+        return products(jax.vmap(self.feature_map)(keys), self.feature_map(query))
+
+
+class NonNegative(AbstractSimilarity):
+    """Another similarity, brought to scores that are never negative; see `non_negative`.
+
+    **Arguments:**
+
+    - `inner`: a similarity that scores row by row.
+    - `how`: "rectify" is max(s, 0); "bounded" is 1/(1 − s), for scores that are never positive;
+      "reciprocal" is −1/s for those, infinite at an exact match.
+    """
+
+    inner: AbstractSimilarity
+    how: Literal["rectify", "bounded", "reciprocal"] = eqx.field(static=True)
+    range: ClassVar[Range] = "non-negative"
+    centroid: ClassVar = None
+
+    def __check_init__(self):
+        """Refuse unknown ways, and reciprocals of scores that change sign."""
+        one_of("how", self.how, ("rectify", "bounded", "reciprocal"))
+        if self.how != "rectify" and self.inner.range != "non-positive":
+            raise ValueError(
+                f"how={self.how!r} is for scores that are never positive, and "
+                f"{type(self.inner).__name__}'s are {self.inner.range}; use how='rectify'."
+            )
+
+    @property
+    def rowwise(self) -> bool:
+        """As of the inner similarity."""
+        return self.inner.rowwise
+
+    @property
+    def rows(self):
+        """As of the inner similarity."""
+        return self.inner.rows
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        scores = self.inner(keys, query, weight)
+        if self.how == "rectify":
+            return jnp.maximum(scores, 0)
+        return 1 / (1 - scores) if self.how == "bounded" else -1 / scores
+
+
+def non_negative(
+    similarity: AbstractSimilarity,
+    how: Literal["rectify", "bounded", "reciprocal"] | None = None,
+) -> AbstractSimilarity:
+    """A similarity with scores that are never negative, as logarithms and even powers need.
+
+    **Arguments:**
+
+    - `similarity`: the similarity to be changed; returned as it is if it is non-negative already.
+    - `how`: "rectify" is max(s, 0), the default for signed scores; "bounded" is 1/(1 − s), the
+      default for negative distances; "reciprocal" is −1/s.
+
+    **Returns:** a similarity of the same order of memories, as far as `how` keeps it.
+    """
+    if similarity.range == "non-negative":
+        return similarity
+    if how is None:
+        how = "bounded" if similarity.range == "non-positive" else "rectify"
+    return NonNegative(similarity, how)

@@ -1,0 +1,139 @@
+"""Similarities that are inner products: dot, cosine and correlation."""
+
+from typing import ClassVar, Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from ..separation.base import Range, inverse
+from .base import AbstractSimilarity
+from .centroids import DirectionSum, WeightedSum, inverse_root
+from .sums import accumulate, products
+
+
+class Dot(AbstractSimilarity):
+    """s = k·q, the similarity of Hopfield networks and of attention.
+
+    State term ½|v|², centroid Σ w k. On images without preparation the brightest memory wins
+    whatever the query; `Correlation` does not have that fault.
+
+    **Arguments:**
+
+    - `normalised`: "none"; or "sum", for which key and query are divided by the sum of their
+      entries first, as the official code of Universal Hopfield Networks does. That is meant for
+      non-negative data, and has no energy.
+
+    **Source:** [hopfield1982neural]; [millidge2022universal] for the normalised form
+    """
+
+    normalised: Literal["none", "sum"] = eqx.field(static=True, default="none")
+    rowwise: ClassVar[bool] = True
+
+    def __check_init__(self):
+        """Refuse unknown forms."""
+        one_of("normalised", self.normalised, ("none", "sum"))
+
+    @property
+    def range(self) -> Range:
+        """Signed; the sum-normalised form is for non-negative data and so non-negative."""
+        return "signed" if self.normalised == "none" else "non-negative"
+
+    @property
+    def quadratic(self) -> bool:
+        """The plain form has the state term ½|v|²."""
+        return self.normalised == "none"
+
+    @property
+    def centroid(self) -> WeightedSum | None:
+        """The sum, for the plain form."""
+        return WeightedSum() if self.normalised == "none" else None
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        if weight is not None:
+            query = query * weight.astype(query.dtype)
+        scores = products(keys, query)
+        if self.normalised == "none":
+            return scores
+        counted = jnp.ones_like(query) if weight is None else weight.astype(query.dtype)
+        return scores / (products(keys, counted) * jnp.sum(query))
+
+
+class Cosine(AbstractSimilarity):
+    """s = k·q / (|k| |q|), in [−1, 1]; a row or query of zeros scores 0.
+
+    No state term; centroid Σ w k/|k|, as the length of a state does not count.
+
+    **Source:** [millidge2022universal]
+    """
+
+    range: ClassVar[Range] = "signed"
+    rowwise: ClassVar[bool] = True
+    centroid: ClassVar = DirectionSum()
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        if weight is None:
+            squares = jnp.sum(jnp.square(keys), axis=-1, dtype=accumulate(keys.dtype))
+            own = jnp.sum(jnp.square(query), dtype=accumulate(keys.dtype))
+        else:
+            weight = weight.astype(query.dtype)
+            squares = products(jnp.square(keys), weight)
+            own = jnp.sum(weight * jnp.square(query), dtype=accumulate(keys.dtype))
+            query = query * weight
+        return products(keys, query) * inverse_root(squares) * inverse_root(own)
+
+
+class Correlation(AbstractSimilarity):
+    """Pearson's correlation of key and query: own mean removed, unit norm. In [−1, 1].
+
+    Blind to brightness and contrast, and sharp on real images, where dot and cosine are not.
+    It is what `Memory(patterns)` uses, `encoded`: rows are standardised once, when they are
+    stored, queries when they come, and the score of such a state v is the dot product k·v with
+    state term ½|v|² and centroid Σ w k. Not encoded, it works on rows as they are; then it has no
+    state term and its centroid is the sum of standardised rows.
+
+    **Arguments:**
+
+    - `encoded`: whether keys are standardised when stored.
+
+    **Source:** [millidge2022universal]
+    """
+
+    encoded: bool = eqx.field(static=True, default=False)
+    range: ClassVar[Range] = "signed"
+    rowwise: ClassVar[bool] = True
+    rows: ClassVar = "varied"
+
+    @property
+    def quadratic(self) -> bool:
+        """Encoded states have the state term ½|v|²."""
+        return self.encoded
+
+    @property
+    def centroid(self) -> WeightedSum | DirectionSum:
+        """The sum of rows; of rows yet to be standardised unless they are encoded."""
+        return WeightedSum() if self.encoded else DirectionSum(centred=True)
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        if self.encoded and weight is None:
+            return products(keys, query)
+        weight = jnp.ones_like(query) if weight is None else weight.astype(query.dtype)
+        count = jnp.sum(weight)
+        sums = products(keys, weight)
+        squares = products(jnp.square(keys), weight) - sums**2 / count
+        # A row that is constant where it counts has a variance of rounding errors alone.
+        floor = 8 * jnp.finfo(squares.dtype).eps * products(jnp.square(keys), weight)
+        spread = inverse_root(jnp.where(squares > floor, squares, 0.0))
+        centred = weight * (query - jnp.sum(weight * query) / count)
+        own = jnp.sum(jnp.square(centred) * inverse(weight))
+        length = jnp.ones_like(own) if self.encoded else inverse_root(own)
+        return products(keys, centred) * spread * length
+
+
+def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is not among the choices."""
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{name}` must be one of {listed}, but it is {value!r}.")

@@ -1,0 +1,140 @@
+"""What holds for the repository as a whole."""
+
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import types
+
+import pytest
+
+import attrax
+from attrax.version import __version__
+
+# Character classes keep this file from matching itself.
+FORBIDDEN = {
+    "a path of one machine": r"(?<![\w.])/(?:w[o]rk|t[m]p|h[o]me|r[o]ot|o[p]t|U[s]ers|m[n]t)/\w",
+    "a package index": r"p[y]pi\.org/simple|f[i]les\.pythonhosted|d[o]wnload\.pytorch|"
+    r"--(?:extra-)?i[n]dex-url|--f[i]nd-links|f[i]le:///",
+}
+
+
+def in_a_new_process(code):
+    """The words that `code` prints in an interpreter of its own."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def tracked(root):
+    """Paths of all files under version control, or about to be."""
+    if shutil.which("git") is None or not (root / ".git").exists():
+        pytest.skip("not a git checkout, so there is no list of files to read")
+    command = ["git", "-c", f"safe.directory={root}", "ls-files", "-z"]
+    command += ["--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [path for name in done.stdout.split("\0") if name and (path := root / name).is_file()]
+
+
+def test_the_version_is_written_once(root):
+    assert importlib.metadata.version("attrax") == __version__ == attrax.__version__
+    places = [
+        path.relative_to(root).as_posix()
+        for path in (root / "src").rglob("*.py")
+        if f'"{__version__}"' in path.read_text(encoding="utf-8")
+    ]
+    assert places == ["src/attrax/version.py"]
+
+
+def test_the_version_is_the_one_to_cite_and_in_the_changelog(root):
+    cff = (root / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.*)$", cff, re.MULTILINE) == [__version__]
+    log = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[(.*?)\]", log, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert __version__ in headings
+
+
+def test_the_root_exports_at_most_twenty_names():
+    exports = {name: getattr(attrax, name) for name in attrax.__all__}
+    names = [
+        name
+        for name, value in exports.items()
+        if not isinstance(value, types.ModuleType) and not name.startswith("_")
+    ]
+    assert 0 < len(names) <= 20, names
+    assert set(attrax.__all__) <= set(dir(attrax))
+
+
+def test_the_root_imports_nothing_heavy():
+    code = (
+        "import sys, attrax\n"
+        "for name in attrax.__all__: getattr(attrax, name)\n"
+        "print('attrax', *(m for m in sys.modules if '.' not in m))"
+    )
+    loaded = set(in_a_new_process(code))
+    assert "attrax" in loaded
+    assert not loaded & {"sklearn", "matplotlib", "PIL", "pooch", "tqdm", "pytest"}
+
+
+def test_every_tracked_file_speaks_of_attrax_alone(root):
+    found = []
+    paths = tracked(root)
+    assert root / "pyproject.toml" in paths
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        for what, pattern in FORBIDDEN.items():
+            found += [f"{path.relative_to(root)}: {what}: {m}" for m in re.findall(pattern, text)]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("text", "hit"),
+    [
+        ("see /wor" + "k/main", True),
+        ("'/tm" + "p/x'", True),
+        ("pip install --ind" + "ex-url x", True),
+        ("/usr/share/datasets/fashion-mnist", False),
+        ("pypi.org/project/attrax", False),
+        ("docs/work/x and frame/home/x", False),
+    ],
+)
+def test_the_search_finds_what_it_should(text, hit):
+    assert any(re.search(pattern, text) for pattern in FORBIDDEN.values()) is hit
+
+
+def test_every_target_of_make_is_well_formed(root):
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    makefile = (root / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE)
+    assert {"demo", "test", "lint", "types", "contracts", "docs", "bench", "clean"} <= set(targets)
+    for target in targets:
+        command = ["make", "--dry-run", "--warn-undefined-variables", target]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "warning" not in done.stderr
+
+
+def test_the_check_of_everything_is_well_formed(root):
+    if shutil.which("bash") is None:
+        pytest.skip("bash is not installed")
+    script = str(root / ".ci" / "run")
+    done = subprocess.run(["bash", "-n", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_dependency_has_a_lower_bound(root):
+    command = [sys.executable, str(root / ".ci" / "lowest.py")]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pins = dict(line.split("==") for line in done.stdout.split())
+    assert {"jax", "equinox", "numpy", "matplotlib", "pytest"} <= pins.keys()
+    for name, bound in pins.items():
+        installed = [int(n) for n in re.findall(r"\d+", importlib.metadata.version(name))]
+        assert installed >= [int(n) for n in bound.split(".")], name
