@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.core
+import jax.dtypes
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -42,23 +43,25 @@ def as_floats(name: str, value: Any, ndim: int | None = None) -> Array:
         array = value if isinstance(value, jax.Array) else np.asarray(value)
     except ValueError as error:
         raise ValueError(f"`{name}` must be a rectangular array of numbers: {error}") from None
-    dtype = jnp.asarray(array).dtype if array.dtype != np.dtype(object) else None
+    dtype = None
+    if array.dtype.kind not in "OUSMm":
+        dtype = jax.dtypes.canonicalize_dtype(array.dtype)
     if dtype is None or not (jnp.issubdtype(dtype, jnp.number) or dtype == jnp.bool_):
         raise TypeError(f"`{name}` must hold numbers, but its entries are {array.dtype}.")
     if jnp.issubdtype(dtype, jnp.complexfloating):
         raise TypeError(f"`{name}` is complex; attrax works on real numbers.")
-    array = jnp.asarray(array)
     if not jnp.issubdtype(dtype, jnp.floating):
         array = array.astype(jnp.result_type(float))
+    array = jnp.asarray(array)
     if ndim is not None and array.ndim != ndim:
         raise ValueError(
             f"`{name}` must have {ndim} {'axis' if ndim == 1 else 'axes'}, "
             f"but its shape is {array.shape}."
         )
-    if is_concrete(array) and bool(jnp.any(jnp.isnan(array))):
-        where = np.argwhere(np.isnan(np.asarray(array, dtype=np.float64)))[0]
+    if is_concrete(array) and not (finite := np.isfinite(np.asarray(array))).all():
+        where = np.argwhere(~finite)[0]
         raise ValueError(
-            f"`{name}` holds NaN, first at index {tuple(int(i) for i in where)}. "
+            f"`{name}` holds NaN or infinity, first at index {tuple(int(i) for i in where)}. "
             "Replace missing entries, and pass `known=` to `attrax.retrieve` to complete them."
         )
     return array
@@ -66,11 +69,12 @@ def as_floats(name: str, value: Any, ndim: int | None = None) -> Array:
 
 def as_mask(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     """`value` as a boolean array of the given shape; True means: takes part."""
-    array = jnp.asarray(value)
-    if array.dtype != jnp.bool_:
+    array = value if isinstance(value, jax.Array) else np.asarray(value)
+    if array.dtype != np.bool_:
         raise TypeError(
             f"`{name}` must be boolean (True = takes part), but its entries are {array.dtype}."
         )
+    array = jnp.asarray(array)
     if array.shape != shape:
         raise ValueError(f"`{name}` must have shape {shape}, but its shape is {array.shape}.")
     return array
@@ -78,13 +82,24 @@ def as_mask(name: str, value: Any, shape: tuple[int, ...]) -> Array:
 
 def positive(name: str, value: Any) -> Array:
     """`value` as a floating-point scalar, checked to be positive when it is concrete."""
-    array = jnp.asarray(value, dtype=jnp.result_type(float)) if _plain(value) else value
-    if getattr(array, "shape", None) != ():
-        raise ValueError(f"`{name}` must be one number, but its shape is {np.shape(value)}.")
-    if is_concrete(array) and not bool(array > 0):
-        raise ValueError(f"`{name}` must be positive, but it is {float(array)}.")
+    array = number(name, value)
+    if is_concrete(array) and not 0 < float(array) < np.inf:
+        raise ValueError(f"`{name}` must be positive and finite, but it is {float(array)}.")
     return array
 
 
-def _plain(value: Any) -> bool:
-    return isinstance(value, int | float | np.ndarray | np.generic)
+def number(name: str, value: Any) -> Array:
+    """`value` as a floating-point scalar.
+
+    **Raises:** `TypeError` if it is no number; `ValueError` for an array of several, or NaN.
+    """
+    array = value if isinstance(value, jax.Array) else np.asarray(value)
+    if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
+        raise TypeError(f"`{name}` must be a number, but it is {value!r}.")
+    if array.shape != ():
+        raise ValueError(f"`{name}` must be one number, but its shape is {array.shape}.")
+    if is_concrete(array) and np.isnan(np.asarray(array, np.float64)):
+        raise ValueError(f"`{name}` must be a number, but it is NaN.")
+    if not jnp.issubdtype(array.dtype, jnp.floating) or not isinstance(array, jax.Array):
+        array = jnp.asarray(array, jnp.result_type(float))
+    return array

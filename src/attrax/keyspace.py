@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -50,11 +51,6 @@ class KeySpace(eqx.Module):
         """As of the memory."""
         return self.memory.lacks_energy
 
-    @property
-    def begins_with_query(self) -> bool:
-        """Whether queries and answers are of one kind, so that a path begins with the query."""
-        return not self.memory.heteroassociative
-
     def pull(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """One read; known entries stay as they are."""
         pulled = self.memory.pull(state, self.known)
@@ -69,18 +65,43 @@ class KeySpace(eqx.Module):
             raise NoEnergyError(self.lacks_energy)
         return self.memory.state_energy(state)
 
-    def value(self, state: Float[Array, " d"]) -> Float[Array, " v"]:
-        """What one read from this state answers, shape (v,)."""
-        return self._completed(self.memory.read(state, self.known).value)
+    def answer(self, state: Float[Array, " d"], origin: Float[Array, " d"]) -> Answer:
+        """What the end of a run stands for.
 
-    def answer(self, state: Float[Array, " d"]) -> Answer:
-        """The answer of a state at rest: its read, energy and number of memories."""
-        reading = self.memory.read(state, self.known)
-        energy = None
+        **Arguments:**
+
+        - `state`: where the run ended, shape (d,).
+        - `origin`: the state that the last read was made from, shape (d,).
+
+        **Returns:** the state itself where keys are what is read, else what was read from
+        `origin`, with the energy of the state.
+        """
+        energy = reading = None
         if self.lacks_energy is None:
-            energy = self.memory.state_energy(state, reading if self.known is None else None)
-        memories = reading.effective if self.memory.separation.normalised else None
+            energy = self.memory.state_energy(state)
+        if self.memory.values is not None or self.memory.separation.normalised:
+            reading = self.memory.read(origin, self.known)
+        memories = None
+        if self.memory.separation.normalised and reading is not None:
+            memories = reading.effective
+        if self.memory.values is None or reading is None:
+            return Answer(state, energy, memories)
         return Answer(self._completed(reading.value), energy, memories)
+
+    def record(self, path: Float[Array, "s d"]) -> Float[Array, "s v"]:
+        """The states of a run as they are to be seen, the start first.
+
+        Where keys are what is read, the states themselves; else the query, if it is of the
+        answers' kind, and what a read of each state but the last gave.
+        """
+        if self.memory.values is None:
+            return path
+        read = jax.lax.map(
+            lambda state: self._completed(self.memory.read(state, self.known).value), path
+        )
+        if self.memory.heteroassociative:
+            return read
+        return jnp.concatenate([self.query[None], read[:-1]])
 
     def _completed(self, value):
         if self.known is None or self.memory.heteroassociative:

@@ -1,7 +1,7 @@
 """`Memory`: rows that are stored, scored by a similarity, separated and projected."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import equinox as eqx
 import jax
@@ -23,6 +23,9 @@ from .similarity.centroids import (
     standardise,
 )
 from .storage import Placement
+
+if TYPE_CHECKING:
+    from .hierarchical import HierarchicalMemory
 
 
 class Memory(eqx.Module):
@@ -110,7 +113,7 @@ class Memory(eqx.Module):
         self.heteroassociative = values is not None
         if similarity.encoded:
             values = patterns if values is None else values
-            patterns = standardise(patterns)
+            patterns = _standardised(patterns)
         if separation is None:
             separation = Softmax(default_beta(similarity, patterns, filled))
         elif not isinstance(separation, AbstractSeparation):
@@ -127,6 +130,30 @@ class Memory(eqx.Module):
         self.projection = projection
         self.block = block
         self.placement = None
+
+    def check_loaded(self) -> None:
+        """Refuse a memory whose fields do not fit together, as a file may describe one.
+
+        **Raises:** `ValueError` that says what does not fit.
+        """
+        keys, values, filled = self.keys, self.values, self.filled
+        rows = jnp.shape(keys)[:1]
+        fits = (
+            isinstance(self.similarity, AbstractSimilarity)
+            and isinstance(self.separation, AbstractSeparation)
+            and self.projection in ("sum", "centroid")
+            and self.placement is None
+            and getattr(keys, "ndim", 0) == 2
+            and jnp.issubdtype(keys.dtype, jnp.floating)
+            and (values is None or (values.ndim == 2 and values.shape[:1] == rows))
+            and (filled is None or (filled.shape == rows and filled.dtype == jnp.bool_))
+            and (
+                self.block is None or (type(self.block) is int and keys.shape[0] % self.block == 0)
+            )
+        )
+        if not fits:
+            raise ValueError("its fields make no memory")
+        _check_domain(self.similarity, self.separation)
 
     def __call__(self, query: Float[Array, " d"]) -> Float[Array, " v"]:
         """Exactly one read.
@@ -278,6 +305,29 @@ class Memory(eqx.Module):
         """
         return storage.forgotten(self, index)
 
+    def as_network(self, *, tau: float = 0.0) -> "HierarchicalMemory":
+        """This memory as two layers of neurons, "value" and "memory", joined by one synapse.
+
+        Its energy is this memory's up to a constant, and where reads descend, one read is one
+        `relax` of it. States are keys: pass queries through `encode`. Rows that are not filled
+        are left out.
+
+        **Arguments:**
+
+        - `tau`: time constant of the memory neurons, in units of the value neurons'; with 0 they
+          are fast and follow from the value neurons.
+
+        **Returns:** an `attrax.hierarchical.HierarchicalMemory`.
+
+        **Raises:** `ValueError` for a memory with values, or without rows, and under jit for one
+        with a mask.
+
+        **Source:** [krotov2021large]; [millidge2022universal]
+        """
+        from .hierarchical.tied import tied_network
+
+        return tied_network(self, tau=tau)
+
     def shard(self, mesh: jax.sharding.Mesh, axis: str) -> "Memory":
         """This memory with its rows spread over the devices of one axis of a mesh.
 
@@ -330,6 +380,10 @@ class Memory(eqx.Module):
             )
 
 
+_NOT_NEGATIVE = ("non-negative", "positive")
+_standardised = jax.jit(standardise)
+
+
 @eqx.filter_jit
 def _call(memory: Memory, query):
     return memory.read(memory.encode(query)).value
@@ -348,11 +402,16 @@ def _evaluate(memory: Memory, query, known, what: str):
 
 
 def _check_domain(similarity: AbstractSimilarity, separation: AbstractSeparation) -> None:
-    if separation.domain == "signed" or similarity.range == separation.domain:
+    fitting = {"signed": ..., "positive": ("positive",), "non-negative": _NOT_NEGATIVE}
+    allowed = fitting.get(separation.domain, (separation.domain,))
+    if allowed is ... or similarity.range in allowed:
         return
     name = type(separation).__name__
-    rectified = " or Power(..., rectified=True)" if name == "Power" else ""
+    remedy = "similarity=attrax.similarity.non_negative(similarity)"
+    if separation.domain == "positive":
+        remedy = "a distance, similarity=attrax.similarity.non_negative(Euclidean())"
+    rectified = ", or Power(..., rectified=True)" if name == "Power" else ""
     raise ValueError(
         f"{name} is defined for {separation.domain} scores, and those of {similarity!r} are "
-        f"{similarity.range}; use attrax.similarity.non_negative(similarity){rectified}."
+        f"{similarity.range}; use {remedy}{rectified}."
     )

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .dynamics.base import AbstractDynamics, Outcome
-from .dynamics.iterate import Iterate, OneRead
+from .dynamics.iterate import Iterate
 from .errors import as_floats, is_concrete
 
 # Two states of equal weight make an effective number of 2; below this one memory rules.
@@ -26,8 +26,10 @@ class Retrieval(eqx.Module):
     - `energy` (...): of the final state; `None` where the memory has no energy.
     - `memories` (...): how many memories share the weight at the end, 1 for a clean recall;
       `None` for separations whose weights do not sum to one.
-    - `path` (..., steps + 1, v): all states, the query first; `None` unless asked for.
-    - `energies` (..., steps + 1): along the path; `None` likewise.
+    - `path` (..., steps + 1, v): all states, the query first; for memories with values, or with
+      rows that are standardised, what was read in each step. `None` unless asked for.
+    - `energies` (..., steps + 1): along the path; `None` likewise. With `known`, reads answer to
+      the known entries alone while the energy compares all, so it need not fall there.
     """
 
     state: Float[Array, "*q v"]
@@ -126,6 +128,8 @@ def _checked(memory, queries, known):
                 f"`known` must have shape {queries.shape[-1:]} or {queries.shape}, "
                 f"but its shape is {known.shape}."
             )
+        if queries.ndim == 0:
+            raise ValueError("`queries` must have at least one axis, but are a single number.")
         if is_concrete(known) and not bool(jnp.all(jnp.any(known, axis=-1))):
             raise ValueError("`known` must know at least one entry of every query.")
         hidden = jnp.where(known, queries, jnp.zeros((), queries.dtype))
@@ -167,23 +171,19 @@ def _run(memory, dynamics, queries, known, chunk, path) -> Retrieval:
 def _one(memory, dynamics, query, known, path) -> Retrieval:
     model = memory.model(query, known)
     run = dynamics.run(model, model.initial, path=path)
-    answer = model.answer(run.state)
-    energy = answer.energy
-    if isinstance(dynamics, OneRead) and energy is not None:
-        # The read has moved the state once more than the run says.
-        energy = model.energy(model.pull(run.state))
+    answer = model.answer(run.state, run.origin)
     outcome = run.outcome
     if answer.memories is not None:
         mixed = (answer.memories > _MIXTURE) & (outcome == Outcome.converged)
         outcome = Outcome.where(mixed, Outcome.mixture, outcome)
     states = energies = None
     if path:
-        states = jax.lax.map(model.value, run.path)
-        if model.begins_with_query:
-            states = jnp.concatenate([query[None], states[:-1]])
-        if energy is not None:
+        states = model.record(run.path)
+        if answer.energy is not None:
             energies = jax.lax.map(model.energy, run.path)
-    return Retrieval(answer.state, outcome, run.steps, energy, answer.memories, states, energies)
+    return Retrieval(
+        answer.state, outcome, run.steps, answer.energy, answer.memories, states, energies
+    )
 
 
 def _with_progress(memory, dynamics, queries, known, chunk, path, progress) -> Retrieval:
@@ -191,6 +191,7 @@ def _with_progress(memory, dynamics, queries, known, chunk, path, progress) -> R
     if not is_concrete(queries):
         raise ValueError("`progress` needs concrete queries; leave it out under jit.")
     count = queries.shape[0]
+    chunk = min(chunk, count)
     report, close = (progress, lambda: None) if callable(progress) else _bar(count)
     found = []
     for begin in range(0, count, chunk):

@@ -1,11 +1,13 @@
 """`save` and `load`: a JSON header and arrays, no pickle."""
 
 import dataclasses
+import hashlib
 import importlib
 import json
+import math
 import os
+import secrets
 import struct
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from .version import __version__
 
 _MAGIC = b"ATTRAX\x001"
 _LONGEST_HEADER = 1 << 22
+_DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ImportError, RecursionError)
+_DIGEST = hashlib.sha256().digest_size
 _ROOMS = ("attrax.memory", "attrax.similarity", "attrax.separation", "attrax.hierarchical")
 _EXTENDED = {"bfloat16": ml_dtypes.bfloat16}
 _KINDS = ("float16", "float32", "float64", "int32", "int64", "bool", *_EXTENDED)
@@ -38,6 +42,11 @@ def save(path: str | os.PathLike, memory: eqx.Module) -> None:
     **Raises:** `TypeError` for parts that are plain functions, or not attrax's own, since a file
     cannot hold them; `ValueError` for a memory that is spread over devices.
     """
+    if not isinstance(memory, eqx.Module):
+        raise TypeError(f"`memory` must be a memory, but it is {type(memory).__name__}.")
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in.")
     arrays: list[np.ndarray] = []
     tree = _describe(memory, arrays, type(memory).__name__)
     header = {
@@ -47,16 +56,19 @@ def save(path: str | os.PathLike, memory: eqx.Module) -> None:
         "arrays": [{"dtype": array.dtype.name, "shape": array.shape} for array in arrays],
     }
     text = json.dumps(header).encode()
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    digest = hashlib.sha256(text)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(_MAGIC + struct.pack("<Q", len(text)) + text)
             for array in arrays:
-                file.write(np.ascontiguousarray(array).tobytes())
+                body = np.ascontiguousarray(array).tobytes()
+                digest.update(body)
+                file.write(body)
+            file.write(digest.digest())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -82,25 +94,35 @@ def load(path: str | os.PathLike) -> Any:
         if length > _LONGEST_HEADER:
             raise FileFormatError(f"{path} is damaged: its header has no sensible length.")
         try:
-            header = json.loads(file.read(length))
+            text = file.read(length)
+            header = json.loads(text)
             kinds = [_kind(entry) for entry in header["arrays"]]
             tree, version = header["tree"], header["format"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileFormatError(f"{path} is damaged: its header cannot be read.") from error
-        if version != 1:
-            raise FileFormatError(f"{path} is of format {version}, newer than this attrax reads.")
-        body = sum(dtype.itemsize * int(np.prod(shape)) for dtype, shape in kinds)
-        missing = len(_MAGIC) + 8 + length + body - path.stat().st_size
+        if type(version) is not int or version != 1:
+            raise FileFormatError(f"{path} is of format {version!r}; this attrax reads format 1.")
+        sizes = [dtype.itemsize * math.prod(shape) for dtype, shape in kinds]
+        missing = len(_MAGIC) + 8 + length + sum(sizes) + _DIGEST - path.stat().st_size
         if missing:
             wrong = f"{missing} bytes are missing" if missing > 0 else f"{-missing} too many"
             raise FileFormatError(f"{path} is damaged: {wrong}.")
-        arrays = [
-            np.frombuffer(file.read(dtype.itemsize * int(np.prod(shape))), dtype).reshape(shape)
-            for dtype, shape in kinds
-        ]
+        bodies = [file.read(size) for size in sizes]
+        digest = hashlib.sha256(text)
+        for body in bodies:
+            digest.update(body)
+        if file.read(_DIGEST) != digest.digest():
+            raise FileFormatError(f"{path} is damaged: its checksum differs.")
+    arrays = [
+        jnp.asarray(np.frombuffer(body, dtype).reshape(shape))
+        for body, (dtype, shape) in zip(bodies, kinds, strict=True)
+    ]
     try:
-        return _build(tree, [jnp.asarray(array) for array in arrays])
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        memory = _build(tree, arrays)
+        if not isinstance(memory, eqx.Module):
+            raise TypeError(f"a {type(memory).__name__}")
+        return memory
+    except _DAMAGE as error:
         raise FileFormatError(f"{path} is damaged: it describes no memory ({error}).") from error
 
 
@@ -116,6 +138,8 @@ def _describe(value: Any, arrays: list[np.ndarray], where: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, jax.Array | np.ndarray):
+        if value.dtype.name not in _KINDS:
+            raise TypeError(f"{where} is an array of {value.dtype}, which a file cannot hold.")
         arrays.append(np.asarray(value))
         return {"array": len(arrays) - 1}
     if isinstance(value, tuple | list):
@@ -153,7 +177,7 @@ def _build(node: Any, arrays: list) -> Any:
     if "mapping" in node:
         return {key: _build(part, arrays) for key, part in node["mapping"].items()}
     module, _, name = node["class"].partition(":")
-    if not module.startswith(_ROOMS):
+    if not any(module == room or module.startswith(f"{room}.") for room in _ROOMS):
         raise KeyError(f"no class {node['class']}")
     cls = getattr(importlib.import_module(module), name)
     if not (isinstance(cls, type) and issubclass(cls, eqx.Module)):
@@ -164,4 +188,7 @@ def _build(node: Any, arrays: list) -> Any:
     built = object.__new__(cls)
     for field, part in node["fields"].items():
         object.__setattr__(built, field, _build(part, arrays))
+    for check in ("__check_init__", "check_loaded"):
+        if hasattr(built, check):
+            getattr(built, check)()
     return built

@@ -1,21 +1,26 @@
 """How a memory keeps its rows: capacity, blocks, writing, forgetting, placing on devices."""
 
+import dataclasses
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float
 
 from .errors import is_concrete
 from .separation import AbstractAdditive, AbstractSelective, AbstractSeparation
 from .separation.fold import Query, Reading, Rows, fold
 
-# A block's keys then stay in a core's second-level cache while all queries pass over them.
+# Blocks of a megabyte of keys stay in a core's cache while all queries pass over them; more than
+# a thousand rows make too many scores a query. Up to a few megabytes one product is faster.
 _BLOCK_BYTES = 1 << 20
-_SMALLEST_BLOCK = 256
+_BLOCK_ROWS = (256, 1024)
+_WHOLE_BYTES = 4 << 20
+_WHOLE_ROWS = 4096
 
 
 class Placement(NamedTuple):
@@ -44,9 +49,11 @@ def choose_block(
             )
         return block
     rows = max(patterns.shape[0], capacity or 0)
-    fitting = _BLOCK_BYTES // (patterns.dtype.itemsize * patterns.shape[1])
-    fitting = max(_SMALLEST_BLOCK, fitting // 128 * 128)
-    return None if whole or rows <= 2 * fitting else fitting
+    bytes_a_row = patterns.dtype.itemsize * patterns.shape[1]
+    if whole or (rows <= _WHOLE_ROWS and rows * bytes_a_row <= _WHOLE_BYTES):
+        return None
+    smallest, largest = _BLOCK_ROWS
+    return min(max(_BLOCK_BYTES // bytes_a_row // 128 * 128, smallest), largest)
 
 
 def round_up(count: int, block: int | None) -> int:
@@ -68,14 +75,28 @@ def checked_capacity(capacity: int | None, count: int) -> int:
 def pad_rows(rows: Float[Array, "n d"], size: int) -> Float[Array, "c d"]:
     """Rows of zeros behind the rows that are there."""
     missing = size - rows.shape[0]
-    return rows if missing == 0 else jnp.pad(rows, ((0, missing), (0, 0)))
+    return rows if missing == 0 else _padded(rows, missing)
+
+
+@partial(jax.jit, static_argnums=1)
+def _padded(rows, missing):
+    return jnp.pad(rows, ((0, missing), (0, 0)))
 
 
 def pad_mask(filled: Bool[Array, " n"] | None, count: int, size: int) -> Bool[Array, " c"] | None:
     """Which of `size` rows are filled; `None` where all are."""
     if filled is None:
-        return None if size == count else jnp.arange(size) < count
+        return None if size == count else jnp.asarray(np.arange(size) < count)
     return jnp.pad(filled, (0, size - count))
+
+
+def replaced(memory, **changes):
+    """A copy of a module with some of its fields changed, static ones too."""
+    copy = object.__new__(type(memory))
+    for field in dataclasses.fields(memory):
+        value = changes.get(field.name, getattr(memory, field.name))
+        object.__setattr__(copy, field.name, value)
+    return copy
 
 
 def written(memory, key: Float[Array, " d"], value: Float[Array, " v"] | None):
@@ -93,12 +114,7 @@ def written(memory, key: Float[Array, " d"], value: Float[Array, " v"] | None):
     keys, values, filled = _put(
         (memory.keys, memory.values, filled), (key, value, jnp.asarray(True)), place
     )
-    return eqx.tree_at(
-        lambda memory: (memory.keys, memory.values, memory.filled),
-        memory,
-        (keys, values, filled),
-        is_leaf=lambda leaf: leaf is None,
-    )
+    return replaced(memory, keys=keys, values=values, filled=filled)
 
 
 @eqx.filter_jit
@@ -114,12 +130,11 @@ def _with_room(memory):
     if memory.filled is None or (is_concrete(filled) and bool(filled.all())):
         grown = round_up(2 * size, memory.block)
     values = None if memory.values is None else pad_rows(memory.values, grown)
-    rows = pad_rows(memory.keys, grown), values, pad_mask(filled, size, grown)
-    return eqx.tree_at(
-        lambda memory: (memory.keys, memory.values, memory.filled),
+    return replaced(
         memory,
-        rows,
-        is_leaf=lambda leaf: leaf is None,
+        keys=pad_rows(memory.keys, grown),
+        values=values,
+        filled=pad_mask(filled, size, grown),
     )
 
 
@@ -127,8 +142,8 @@ def forgotten(memory, index):
     """The memory with the rows of an index or mask no longer filled."""
     size = memory.keys.shape[0]
     filled = jnp.ones((size,), bool) if memory.filled is None else memory.filled
-    index = jnp.asarray(index)
-    if index.dtype == jnp.bool_:
+    index = index if isinstance(index, jax.Array) else np.asarray(index)
+    if index.dtype == np.bool_:
         if index.shape != (size,):
             raise IndexError(
                 f"A mask for `forget` must have shape ({size},), but its shape is {index.shape}."
@@ -140,9 +155,7 @@ def forgotten(memory, index):
         if is_concrete(index, filled):
             _check_present(np.atleast_1d(np.asarray(index)), np.asarray(filled))
         filled = filled.at[index].set(False)
-    return eqx.tree_at(
-        lambda memory: memory.filled, memory, filled, is_leaf=lambda leaf: leaf is None
-    )
+    return replaced(memory, filled=filled)
 
 
 def _check_present(index, filled):
@@ -153,6 +166,11 @@ def _check_present(index, filled):
 
 def sharded(memory, mesh: Mesh, axis: str):
     """The memory with its rows spread over the devices of one axis of a mesh."""
+    if not isinstance(mesh, Mesh):
+        raise TypeError(
+            f"`mesh` must be a jax.sharding.Mesh, but it is {type(mesh).__name__}; "
+            'make one with jax.make_mesh((jax.device_count(),), ("rows",)).'
+        )
     if axis not in mesh.shape:
         raise ValueError(f"`axis` must be one of {tuple(mesh.shape)}, but it is {axis!r}.")
     if not (memory.similarity.rowwise and streams(memory.separation)):
@@ -160,6 +178,8 @@ def sharded(memory, mesh: Mesh, axis: str):
             "This memory must be read whole, so its rows cannot be spread; use a similarity that "
             "scores row by row and an additive or selective separation."
         )
+    # Axes of explicit type would pass on to all that is computed from a read.
+    mesh = Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * mesh.devices.ndim)
     count, parts = memory.keys.shape[0], mesh.shape[axis]
     block = memory.block or -(-count // parts)
     size = round_up(count, block * parts)
@@ -168,16 +188,13 @@ def sharded(memory, mesh: Mesh, axis: str):
     def place(rows):
         return None if rows is None else jax.device_put(rows, spread)
 
-    rows = (
-        place(pad_rows(memory.keys, size)),
-        None if memory.values is None else place(pad_rows(memory.values, size)),
-        place(pad_mask(memory.filled, count, size)),
-    )
-    return eqx.tree_at(
-        lambda memory: (memory.keys, memory.values, memory.filled, memory.block, memory.placement),
+    return replaced(
         memory,
-        (*rows, block, Placement(mesh, axis)),
-        is_leaf=lambda leaf: leaf is None,
+        keys=place(pad_rows(memory.keys, size)),
+        values=None if memory.values is None else place(pad_rows(memory.values, size)),
+        filled=place(pad_mask(memory.filled, count, size)),
+        block=block,
+        placement=Placement(mesh, axis),
     )
 
 

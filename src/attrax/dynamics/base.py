@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from ..precision import accumulate
+
 
 class Model(Protocol):
     """A dynamical system for one query: anything with these can be run by any dynamics.
@@ -62,6 +64,7 @@ class Run(NamedTuple):
     """What running a dynamics gives.
 
     - `state`: where it ended.
+    - `origin`: the state that the last read was made from.
     - `outcome`: how, an `Outcome`.
     - `steps` (): how many steps were taken.
     - `path`: all states with a leading axis of steps + 1, the first being the start; `None`
@@ -69,6 +72,7 @@ class Run(NamedTuple):
     """
 
     state: PyTree
+    origin: PyTree
     outcome: Any
     steps: Int[Array, ""]
     path: PyTree | None
@@ -94,8 +98,7 @@ class AbstractDynamics(eqx.Module):
 def norm(state: PyTree) -> Float[Array, ""]:
     """The Euclidean norm over all leaves, in at least 32 bits."""
     squares = [
-        jnp.sum(jnp.square(leaf), dtype=jnp.promote_types(leaf.dtype, jnp.float32))
-        for leaf in jax.tree.leaves(state)
+        jnp.sum(jnp.square(leaf), dtype=accumulate(leaf.dtype)) for leaf in jax.tree.leaves(state)
     ]
     return jnp.sqrt(sum(squares[1:], squares[0]))
 

@@ -3,8 +3,6 @@
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array
 
 from .base import AbstractDynamics, Model, Outcome, Run, finite
 from .iterate import check_limits
@@ -82,8 +80,5 @@ class FixedPoint(AbstractDynamics):
             Outcome.where(solution.result == stopped, Outcome.step_limit, Outcome.diverged),
         )
         outcome = Outcome.where(finite(solution.value), outcome, Outcome.diverged)
-        return Run(solution.value, outcome, _count(solution.stats["num_steps"]), None)
-
-
-def _count(steps) -> Array:
-    return jnp.asarray(steps, jnp.int32)
+        steps = jnp.asarray(solution.stats["num_steps"], jnp.int32)
+        return Run(solution.value, solution.value, outcome, steps, None)

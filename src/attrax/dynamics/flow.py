@@ -87,7 +87,8 @@ class Flow(AbstractDynamics):
             Outcome.converged,
             Outcome.where(limited | ended, Outcome.step_limit, Outcome.diverged),
         )
-        return Run(last, Outcome.where(finite(last), outcome, Outcome.diverged), steps, states)
+        outcome = Outcome.where(finite(last), outcome, Outcome.diverged)
+        return Run(last, last, outcome, steps, states)
 
 
 def _at(states, index):

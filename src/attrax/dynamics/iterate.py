@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..errors import is_concrete, positive
 from .base import AbstractDynamics, Model, Outcome, Run, choose, difference, finite, norm
 
 
@@ -15,11 +16,12 @@ class OneRead(AbstractDynamics):
     """
 
     def run(self, model: Model, state, *, path: bool = False) -> Run:
-        """See `AbstractDynamics.run`; the state is left where it was, since `answer` reads."""
+        """See `AbstractDynamics.run`."""
+        new = model.pull(state)
         states = None
         if path:
-            states = jax.tree.map(lambda a, b: jnp.stack([a, b]), state, model.pull(state))
-        return Run(state, Outcome.one_read, jnp.ones((), jnp.int32), states)
+            states = jax.tree.map(lambda a, b: jnp.stack([a, b]), state, new)
+        return Run(new, state, Outcome.one_read, jnp.ones((), jnp.int32), states)
 
 
 class Iterate(AbstractDynamics):
@@ -52,12 +54,12 @@ class Iterate(AbstractDynamics):
         atol: float = 1e-6,
         max_steps: int = 100,
     ):
-        if not isinstance(damping, Array) and not 0 < damping <= 1:
+        self.damping = positive("damping", damping)
+        if is_concrete(self.damping) and float(self.damping) > 1:
             raise ValueError(
                 f"`damping` is the share of the new state and must lie in (0, 1], not {damping}."
             )
         check_limits(rtol, atol, max_steps)
-        self.damping = jnp.asarray(damping, jnp.result_type(float))
         self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
 
     def run(self, model: Model, state, *, path: bool = False) -> Run:
@@ -86,19 +88,22 @@ class Iterate(AbstractDynamics):
         start = (state, state, steps, Outcome.step_limit, jnp.zeros((), bool))
         if path:
             return self._recorded(advance, start)
-        state, _, steps, outcome, _ = jax.lax.while_loop(
+        state, previous, steps, outcome, _ = jax.lax.while_loop(
             lambda carry: (carry[2] < self.max_steps) & ~carry[4], advance, start
         )
-        return Run(forward_only(state), outcome, steps, None)
+        state, previous = forward_only((state, previous))
+        return Run(state, previous, outcome, steps, None)
 
     def _recorded(self, advance, start):
         def step(carry, _):
             following = choose_carry(carry[4], carry, advance(carry))
             return following, following[0]
 
-        (state, _, steps, outcome, _), states = jax.lax.scan(step, start, length=self.max_steps)
+        (state, previous, steps, outcome, _), states = jax.lax.scan(
+            step, start, length=self.max_steps
+        )
         path = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), start[0], states)
-        return Run(state, outcome, steps, path)
+        return Run(state, previous, outcome, steps, path)
 
 
 def choose_carry(finished, old, new):

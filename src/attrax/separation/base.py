@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     from equinox import AbstractVar as Declared
 
-Range = Literal["signed", "non-negative", "non-positive"]
+Range = Literal["signed", "non-negative", "positive", "non-positive"]
 
 
 class Sums(NamedTuple):
@@ -249,7 +249,7 @@ def _threshold_jvp(primals, tangents):
         (d_separation, d_scores),
         threshold,
     )
-    return threshold, -mass_by_inputs / mass_by_threshold
+    return threshold, -ratio(mass_by_inputs, mass_by_threshold)
 
 
 def mass_tangents(mass, primals, tangents, threshold):
@@ -272,6 +272,8 @@ def best(
 ) -> tuple[Array, Bool[Array, " k"]]:
     """Indices of the k best scores, best first, ties to the lower index; NaN counts as best."""
     scores = jax.lax.stop_gradient(scores)
+    # A memory that is there comes before one that is not, however low its score.
+    scores = jnp.where(scores == -jnp.inf, jnp.finfo(scores.dtype).min, scores)
     if mask is not None:
         scores = jnp.where(mask, scores, -jnp.inf)
     if k == 1:
@@ -290,10 +292,15 @@ def shift(scores: Float[Array, "*n"], reference: Float[Array, ""]) -> Float[Arra
     return jnp.where(infinite, extreme, difference)
 
 
-def inverse(mass: Float[Array, ""]) -> Float[Array, ""]:
+def inverse(mass: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """1 / mass, and 0 where nothing was summed: the read of no memories is zero."""
     empty = mass == 0
     return jnp.where(empty, 0.0, 1.0 / jnp.where(empty, 1.0, mass))
+
+
+def ratio(a: Float[Array, ""], b: Float[Array, ""]) -> Float[Array, ""]:
+    """A / b, and 0 where b is: a threshold at which no weight changes does not move."""
+    return jnp.where(b == 0, 0.0, a / jnp.where(b == 0, 1.0, b))
 
 
 def times(factor: Float[Array, ""], sums: Float[Array, "*n"]) -> Float[Array, "*n"]:

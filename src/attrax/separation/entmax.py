@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..errors import positive
-from .base import AbstractImplicit, Range, masked_terms
+from .base import AbstractImplicit, Range, inverse, masked_terms
 
 _STEPS = 60
 
@@ -49,13 +49,19 @@ class Entmax(AbstractImplicit):
 
     def terms(self, scores, reference):
         """The weights at threshold τ, and w s − w^α / (α(α−1) β)."""
-        above = (self.alpha - 1) * self.beta * scores - reference
+        # τ is infinite where the best score is, or where there is none; infinite scores then tie.
+        extreme = jnp.isinf(reference)
+        finite = jnp.where(jnp.isinf(scores), -1.0, scores)
+        above = (self.alpha - 1) * self.beta * finite - jnp.where(extreme, 0.0, reference)
+        above = jnp.where(
+            jnp.isinf(scores) | extreme, jnp.where(scores == jnp.inf, 1.0, -1.0), above
+        )
         inside = above > 0
         above = jnp.where(inside, above, 1.0)
         weights = jnp.where(inside, above ** (1 / (self.alpha - 1)), 0.0)
         loss = jnp.where(inside, above ** (self.alpha / (self.alpha - 1)), 0.0)
-        finite = jnp.where(inside, scores, 0.0)
-        return weights, weights * finite - loss / (self.alpha * (self.alpha - 1) * self.beta)
+        gain = weights * jnp.where(inside, scores, 0.0)
+        return weights, gain - loss / (self.alpha * (self.alpha - 1) * self.beta)
 
     def rescale(self, old, new):
         """Nothing to rescale: τ is known before the sums are taken."""
@@ -64,7 +70,8 @@ class Entmax(AbstractImplicit):
     def finish(self, reference, mass, potential):
         """Weights as they are; Φ with the constant of the entropy."""
         constant = 1 / (self.alpha * (self.alpha - 1) * self.beta)
-        return jnp.ones_like(mass), potential + mass * constant
+        factor = jnp.where(jnp.isinf(reference), inverse(mass), 1.0)
+        return factor, potential + mass * constant
 
     def bracket(self, largest):
         """τ lies at most 1 below the largest (α−1) β s."""
@@ -76,6 +83,7 @@ class Entmax(AbstractImplicit):
     ) -> Float[Array, ""]:
         """τ by sorting for α = 2 and 1.5, by Newton steps otherwise."""
         scores = scores if mask is None else jnp.where(mask, scores, -jnp.inf)
+        scores = jax.lax.stop_gradient(scores)
         if self.alpha in (1.5, 2.0):
             return _by_sorting(self.alpha, (self.alpha - 1) * self.beta * scores)
         largest = jnp.max(scores)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from ..precision import accumulate
 from .base import (
     AbstractAdditive,
     AbstractImplicit,
@@ -19,6 +20,7 @@ from .base import (
     masked_terms,
     match,
     present,
+    ratio,
     reference_of,
     start,
     times,
@@ -78,7 +80,7 @@ def fold(
 
     **Returns:** a `Reading`.
     """
-    dtype = jnp.promote_types(rows.keys.dtype, jnp.float32)
+    dtype = accumulate(rows.keys.dtype)
     separation = match(separation, dtype)
     if isinstance(separation, AbstractSelective):
         return _selective(separation, query, rows, block, axis)
@@ -97,7 +99,7 @@ def fold(
 
 def weighted(weights: Float[Array, " n"], rows: Float[Array, "n v"]) -> Float[Array, " v"]:
     """Σ w row as a matrix product, in the rows' type with sums of at least 32 bits."""
-    dtype = jnp.promote_types(rows.dtype, jnp.float32)
+    dtype = accumulate(rows.dtype)
     total = jnp.matmul(weights[None].astype(rows.dtype), rows, preferred_element_type=dtype)
     return total[0]
 
@@ -151,7 +153,7 @@ def _split(tree, block: int):
 def _blockwise(separation, query, rows, block, axis) -> Sums:
     """The sums over all blocks; merged over the shards of `axis`, if any."""
     blocks = _split(rows, block)
-    dtype = jnp.promote_types(rows.keys.dtype, jnp.float32)
+    dtype = accumulate(rows.keys.dtype)
     width = (rows.keys if rows.values is None else rows.values).shape[-1]
     zero = jnp.zeros((), dtype)
     implicit = isinstance(separation, AbstractImplicit)
@@ -196,7 +198,7 @@ def _merge(separation, old: Sums, new: Sums) -> Sums:
 
 def _solve(separation: AbstractImplicit, query, blocks, axis):
     """The implicit reference, by a few passes over the scores."""
-    dtype = jnp.promote_types(blocks.keys.dtype, jnp.float32)
+    dtype = accumulate(blocks.keys.dtype)
 
     def highest(carry, part):
         return jnp.maximum(carry, largest(separation, _scores(query, part), part.filled)), None
@@ -228,7 +230,8 @@ def _blockwise_jvp(primals, tangents):
     separation, query, rows, block, axis = primals
     d_separation, d_query, d_rows, _, _ = tangents
     sums = _blockwise(*primals)
-    fixed = jax.lax.stop_gradient(sums.reference)
+    implicit = isinstance(separation, AbstractImplicit)
+    fixed = sums.reference if implicit else jax.lax.stop_gradient(sums.reference)
     blocks, d_blocks = _split(rows, block), _split(d_rows, block)
 
     def totals(shared, d_shared):
@@ -250,13 +253,14 @@ def _blockwise_jvp(primals, tangents):
 
     shared = (separation, query, fixed)
     total = totals(shared, (d_separation, d_query, None))
-    if isinstance(separation, AbstractImplicit):
+    moved = jnp.zeros_like(sums.reference)
+    if implicit:
         still = jax.tree.map(lambda leaf: None, (separation, query))
         d_blocks = jax.tree.map(lambda leaf: None, blocks)
         by_threshold = totals(shared, (*still, jnp.ones_like(fixed)))
-        moved = -total[0] / by_threshold[0]
+        moved = -ratio(total[0], by_threshold[0])
         total = jax.tree.map(lambda a, b: a + moved * b, total, by_threshold)
-    return sums, Sums(jnp.zeros_like(sums.reference), *total)
+    return sums, Sums(moved, *total)
 
 
 def _push(function, primals, tangents):
@@ -294,7 +298,7 @@ def _taken(rows: Rows, index, valid) -> Rows:
 
 def _best_of_blocks(k: int, query, rows, block):
     blocks = _split(rows, block)
-    dtype = jnp.promote_types(rows.keys.dtype, jnp.float32)
+    dtype = accumulate(rows.keys.dtype)
     k = min(k, rows.keys.shape[0])
 
     def step(carry, inputs):

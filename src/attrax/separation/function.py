@@ -34,6 +34,10 @@ class SeparationFunction(AbstractSeparation):
     )
 
     def __init__(self, fn: Callable, domain: Range = "signed"):
+        if isinstance(fn, type):
+            raise TypeError(
+                f"`separation` must be an instance, but it is a class; write {fn.__name__}(...)."
+            )
         if not callable(fn):
             raise TypeError(
                 "`separation` must be a separation or a function of the scores, "

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..errors import NoEnergyError
-from .base import AbstractAdditive, AbstractSeparation, Range, inverse
+from .base import AbstractAdditive, AbstractImplicit, AbstractSeparation, Range, inverse
 
 _NO_GRADIENT = (
-    "Weights divided by their own sum are no gradient of a convex function; "
-    "Softmax is the normalised separation that has an energy."
+    "Weights divided by their own sum are in general no gradient of a convex function; those of "
+    "exponentials are, and Softmax is what to use for them."
 )
 
 
@@ -33,6 +33,10 @@ class SumNormalised(AbstractAdditive):
     normalised: ClassVar = True
 
     def __init__(self, inner: AbstractAdditive):
+        if isinstance(inner, AbstractImplicit):
+            raise TypeError(
+                f"The weights of {type(inner).__name__} sum to one already; use it as it is."
+            )
         if not isinstance(inner, AbstractAdditive):
             raise TypeError(
                 "`inner` must be an additive separation such as Power(2) or Exponential(), "
@@ -58,7 +62,7 @@ class SumNormalised(AbstractAdditive):
     @property
     def lacks_potential(self) -> str | None:
         """Why weights divided by their own sum are no gradient."""
-        return None if self.inner.normalised else _NO_GRADIENT
+        return self.inner.lacks_potential if self.inner.normalised else _NO_GRADIENT
 
     def terms(self, scores, reference):
         """Those of the inner separation."""
@@ -84,11 +88,25 @@ class ScoreNormalised(AbstractSeparation):
 
     - `inner`: any separation.
 
+    **Raises:** `TypeError` if `inner` is no separation.
+
     **Source:** [millidge2022universal]
     """
 
     inner: AbstractSeparation
-    domain: ClassVar[Range] = "non-negative"
+
+    def __check_init__(self):
+        """Refuse what is no separation."""
+        if not isinstance(self.inner, AbstractSeparation):
+            raise TypeError(
+                "`inner` must be a separation such as Softmax(1000), "
+                f"but it is {type(self.inner).__name__}."
+            )
+
+    @property
+    def domain(self) -> Range:
+        """Non-negative scores, positive ones where the inner separation needs them."""
+        return "positive" if self.inner.domain == "positive" else "non-negative"
 
     @property
     def normalised(self) -> bool:
@@ -113,7 +131,7 @@ class ScoreNormalised(AbstractSeparation):
     ) -> Float[Array, " n"]:
         """See `AbstractSeparation.__call__`."""
         present = scores if mask is None else jnp.where(mask, scores, 0.0)
-        return self.inner(scores / jnp.sum(present), mask)
+        return self.inner(scores * inverse(jnp.sum(present)), mask)
 
     def potential(
         self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None = None

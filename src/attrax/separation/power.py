@@ -47,7 +47,7 @@ class Log(AbstractAdditive):
 
     normalised: ClassVar = False
     reference: ClassVar = "none"
-    domain: ClassVar[Range] = "non-negative"
+    domain: ClassVar[Range] = "positive"
     non_negative: ClassVar = False
     lacks_potential: ClassVar = None
 
@@ -91,7 +91,6 @@ class Power(AbstractAdditive):
     rectified: bool = eqx.field(static=True)
     scale: Float[Array, ""]
     normalised: ClassVar = False
-    reference: ClassVar = "magnitude"
     lacks_potential: ClassVar = None
 
     def __init__(self, degree: int | float, *, rectified: bool = False, scale: float | Array = 1.0):
@@ -100,6 +99,11 @@ class Power(AbstractAdditive):
         self.degree = int(degree) if float(degree).is_integer() else float(degree)
         self.rectified = rectified
         self.scale = positive("scale", scale)
+
+    @property
+    def reference(self):
+        """The largest score of those that weigh anything, or the largest |score|."""
+        return "ghost" if self.rectified else "magnitude"
 
     @property
     def domain(self) -> Range:
@@ -114,13 +118,13 @@ class Power(AbstractAdditive):
 
     def terms(self, scores, reference):
         """(s/r)^degree, and that times s/(degree+1)."""
-        if self.rectified:
-            scores = jnp.maximum(scores, 0)
+        counts = scores > 0 if self.rectified else jnp.ones_like(scores, bool)
+        scores = jnp.where(counts, scores, 1.0)
         scale = jnp.where(reference == 0, 1.0, reference)
         infinite = jnp.isinf(scale)
         ratio = jnp.where(infinite, 0.0, scores) / jnp.where(infinite, 1.0, scale)
         extreme = jnp.where(jnp.abs(scores) == scale, jnp.sign(scores), 0.0)
-        powers = jnp.where(infinite, extreme, ratio) ** self.degree
+        powers = jnp.where(counts, jnp.where(infinite, extreme, ratio) ** self.degree, 0.0)
         return powers, powers * scores / (self.degree + 1)
 
     def rescale(self, old, new):

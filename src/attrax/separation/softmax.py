@@ -36,11 +36,11 @@ class Softmax(AbstractAdditive):
 
     def terms(self, scores, reference):
         """exp(β (s − r)); the potential needs no terms of its own."""
-        return jnp.exp(self.beta * shift(scores, reference)), jnp.zeros_like(scores)
+        return _exp(self.beta, shift(scores, reference)), jnp.zeros_like(scores)
 
     def rescale(self, old, new):
         """exp(β (r − r′))."""
-        return jnp.exp(self.beta * shift(old, new))
+        return _exp(self.beta, shift(old, new))
 
     def finish(self, reference, mass, potential):
         """Weights by 1/mass; Φ = r + ln(mass)/β."""
@@ -74,15 +74,15 @@ class GhostSoftmax(AbstractAdditive):
 
     def terms(self, scores, reference):
         """exp(β (s − r)); the potential needs no terms of its own."""
-        return jnp.exp(self.beta * shift(scores, reference)), jnp.zeros_like(scores)
+        return _exp(self.beta, shift(scores, reference)), jnp.zeros_like(scores)
 
     def rescale(self, old, new):
         """exp(β (r − r′))."""
-        return jnp.exp(self.beta * shift(old, new))
+        return _exp(self.beta, shift(old, new))
 
     def finish(self, reference, mass, potential):
         """Weights by 1/(mass + exp(−β r)); Φ = r + ln(mass + exp(−β r))/β."""
-        total = mass + jnp.exp(-self.beta * reference)
+        total = mass + _exp(self.beta, -reference)
         return inverse(total), reference + jnp.log(total) / self.beta
 
 
@@ -113,13 +113,19 @@ class Exponential(AbstractAdditive):
 
     def terms(self, scores, reference):
         """exp(β (s − r)); the potential needs no terms of its own."""
-        return jnp.exp(self.beta * shift(scores, reference)), jnp.zeros_like(scores)
+        return _exp(self.beta, shift(scores, reference)), jnp.zeros_like(scores)
 
     def rescale(self, old, new):
         """exp(β (r − r′))."""
-        return jnp.exp(self.beta * shift(old, new))
+        return _exp(self.beta, shift(old, new))
 
     def finish(self, reference, mass, potential):
         """Weights by exp(β r); Φ = exp(β r) mass/β."""
-        factor = jnp.exp(self.beta * reference)
+        factor = _exp(self.beta, reference)
         return factor, jnp.where(mass == 0, 0.0, factor * mass / self.beta)
+
+
+def _exp(beta, difference):
+    """exp(β x), and 0 with derivative 0 at x = −∞."""
+    gone = difference == -jnp.inf
+    return jnp.where(gone, 0.0, jnp.exp(beta * jnp.where(gone, 0.0, difference)))

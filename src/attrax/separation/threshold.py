@@ -5,6 +5,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..errors import number
 from .base import AbstractAdditive, Range
 
 
@@ -17,6 +18,8 @@ class Threshold(AbstractAdditive):
 
     - `theta`: the lowest score that counts, in units of the score.
 
+    **Raises:** `TypeError` or `ValueError` if `theta` is not one number.
+
     **Source:** [kanerva1988sparse]
     """
 
@@ -28,9 +31,7 @@ class Threshold(AbstractAdditive):
     lacks_potential: ClassVar = None
 
     def __init__(self, theta: float | Array):
-        self.theta = jnp.asarray(theta, jnp.result_type(float))
-        if self.theta.shape != ():
-            raise ValueError(f"`theta` must be one number, but its shape is {self.theta.shape}.")
+        self.theta = number("theta", theta)
 
     def terms(self, scores, reference):
         """1 where s ≥ θ, and max(s − θ, 0)."""

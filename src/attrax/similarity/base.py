@@ -1,5 +1,6 @@
 """What a similarity is, and the sums over features that several of them share."""
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -10,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..errors import is_concrete
+from ..precision import accumulate
 from ..separation.base import Range
 from .centroids import Centroid
-from .sums import accumulate
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
 if TYPE_CHECKING:
@@ -123,6 +124,10 @@ class SimilarityFunction(AbstractSimilarity):
     centroid: ClassVar = None
 
     def __init__(self, fn: Callable, *, rowwise: bool = False, range: Range = "signed"):
+        if isinstance(fn, type):
+            raise TypeError(
+                f"`similarity` must be an instance, but it is a class; write {fn.__name__}()."
+            )
         if not callable(fn):
             raise TypeError(
                 "`similarity` must be a similarity or a function of (keys, query), "
@@ -132,6 +137,11 @@ class SimilarityFunction(AbstractSimilarity):
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
+        if weight is not None and len(inspect.signature(self.fn).parameters) < 3:
+            raise TypeError(
+                "`known` needs a similarity that can weigh entries, and this function of "
+                "(keys, query) cannot: give it a third argument `weight` (d,)."
+            )
         scores = self.fn(keys, query) if weight is None else self.fn(keys, query, weight)
         if getattr(scores, "shape", None) != keys.shape[:1]:
             raise ValueError(

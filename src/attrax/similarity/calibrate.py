@@ -1,11 +1,13 @@
 """The inverse temperature that suits given rows."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ..errors import is_concrete
+from ..precision import accumulate
 from .base import AbstractSimilarity
 
 _SAMPLE = 256
@@ -35,35 +37,33 @@ def default_beta(
     **Raises:** `ValueError` where rows cannot be told apart, naming some; never under jit.
     """
     count = keys.shape[0]
-    dtype = jnp.promote_types(keys.dtype, jnp.float32)
-    if count == 1:
-        return jnp.asarray(1.0, dtype)
-    sample = np.unique(np.linspace(0, count - 1, min(_SAMPLE, count)).round().astype(int))
-    present = jnp.ones((count,), bool) if filled is None else filled
-    own, other = _own_and_other(similarity, keys, present, jnp.asarray(sample))
-    gaps = jnp.where(present[sample], own - other, jnp.inf)
-    gap = jnp.quantile(gaps, _QUANTILE, method="lower")
-    number = jnp.sum(present).astype(dtype)
-    if is_concrete(gap):
-        smallest = (
-            1e-3
-            if similarity.encoded
-            else 64
-            * float(jnp.finfo(dtype).eps)
-            * float(jnp.max(jnp.where(jnp.isfinite(own), jnp.abs(own), 0.0)))
-        )
-        _refuse_alike(similarity, sample, np.asarray(gaps), float(gap), smallest)
-        if not np.isfinite(float(gap)):
-            return jnp.asarray(1.0, dtype)
-    return jnp.log(_ODDS * number) / gap
+    there = np.arange(count, dtype=np.int32)
+    if filled is not None and is_concrete(filled):
+        there = there[np.asarray(filled)]
+    if len(there) <= 1:
+        return jnp.ones((), accumulate(keys.dtype))
+    places = np.linspace(0, len(there) - 1, min(_SAMPLE, len(there))).round().astype(np.int32)
+    sample = there[np.unique(places)]
+    own, other = _own_and_other(similarity, keys, filled, sample)
+    concrete = is_concrete(own, filled)
+    # Concrete numbers are finished in NumPy: each small step would cost a compilation.
+    numpy = np if concrete else jnp
+    gaps = own - other if concrete is False else np.asarray(own) - np.asarray(other)
+    if filled is not None:
+        gaps = numpy.where(numpy.asarray(filled)[sample], gaps, numpy.inf)
+    gap = numpy.quantile(gaps, _QUANTILE, method="lower")
+    number = count if filled is None else numpy.sum(numpy.asarray(filled))
+    if concrete:
+        largest = float(np.max(np.abs(np.asarray(own)), initial=0.0, where=np.isfinite(own)))
+        smallest = 1e-3 if similarity.encoded else 64 * np.finfo(gaps.dtype).eps * largest
+        _refuse_alike(similarity, sample, gaps, float(gap), float(smallest))
+        if not np.isfinite(gap):
+            return jnp.ones((), own.dtype)
+    return jnp.asarray(numpy.log(_ODDS * numpy.asarray(number, gaps.dtype)) / gap)
 
 
-@jax.jit
-def _largest(scores, excluded):
-    return jnp.max(jnp.where(excluded, -jnp.inf, scores), axis=1)
-
-
-def _own_and_other(similarity, keys, present, sample):
+@eqx.filter_jit
+def _own_and_other(similarity, keys, filled, sample):
     """Scores of the sampled rows with themselves, and the best with another row."""
     count = keys.shape[0]
     queries = keys[sample]
@@ -71,14 +71,15 @@ def _own_and_other(similarity, keys, present, sample):
     own = jax.vmap(lambda query: similarity(query[None], query)[0])(queries)
     blocks = -(-count // size)
     # The last block starts earlier rather than being padded; rows seen twice change no maximum.
-    starts = jnp.minimum(jnp.arange(blocks) * size, count - size)
+    starts = np.minimum(np.arange(blocks) * size, count - size)
 
     def step(best, begin):
         rows = jax.lax.dynamic_slice_in_dim(keys, begin, size)
-        there = jax.lax.dynamic_slice_in_dim(present, begin, size)
         scores = jax.vmap(lambda query: similarity(rows, query))(queries)
-        itself = (begin + jnp.arange(size))[None] == sample[:, None]
-        return jnp.maximum(best, _largest(scores, itself | ~there[None])), None
+        excluded = (begin + jnp.arange(size))[None] == sample[:, None]
+        if filled is not None:
+            excluded |= ~jax.lax.dynamic_slice_in_dim(filled, begin, size)[None]
+        return jnp.maximum(best, jnp.max(jnp.where(excluded, -jnp.inf, scores), axis=1)), None
 
     lowest = jnp.full(own.shape, -jnp.inf, own.dtype)
     return own, jax.lax.scan(step, lowest, starts)[0]

@@ -79,7 +79,7 @@ class DistributionMean(eqx.Module):
         smoothed = jax.nn.softmax(mean) if self.geometric else mean
         # Scoring smooths the state again; what is returned is smoothed to the mean by that.
         spread = 1 + smoothed.shape[0] * self.epsilon
-        return jnp.maximum(smoothed * spread - self.epsilon, 0.0)
+        return jnp.where(mass == 0, 0.0, jnp.maximum(smoothed * spread - self.epsilon, 0.0))
 
 
 class WeightedMedian(eqx.Module):
@@ -93,7 +93,8 @@ class WeightedMedian(eqx.Module):
         heights = jnp.cumsum(weights[order], axis=0)
         # The last height is the total as this order of summation gives it: half is always met.
         place = jnp.argmax(heights >= 0.5 * heights[-1:], axis=0)
-        return jnp.take_along_axis(keys, jnp.take_along_axis(order, place[None], 0), 0)[0]
+        middle = jnp.take_along_axis(keys, jnp.take_along_axis(order, place[None], 0), 0)[0]
+        return jnp.where(heights[-1] > 0, middle, 0.0)
 
 
 class WeightedMode(eqx.Module):
@@ -112,7 +113,8 @@ class WeightedMode(eqx.Module):
         begun = jnp.where(jnp.concatenate([edge, changes]), below, -jnp.inf)
         begun = jax.lax.cummax(begun, axis=0)
         share = jnp.where(jnp.concatenate([changes, edge]), heights - begun, -jnp.inf)
-        return jnp.take_along_axis(ordered, jnp.argmax(share, axis=0)[None], 0)[0]
+        most = jnp.take_along_axis(ordered, jnp.argmax(share, axis=0)[None], 0)[0]
+        return jnp.where(heights[-1] > 0, most, 0.0)
 
 
 Centroid = (

@@ -5,11 +5,12 @@ from typing import ClassVar, Literal
 import equinox as eqx
 import jax.numpy as jnp
 
+from ..precision import accumulate
 from ..separation.base import Range
 from .base import AbstractSimilarity
 from .centroids import WeightedMean, WeightedMedian, WeightedMode
 from .products import one_of
-from .sums import accumulate, over_features, products
+from .sums import over_features, products
 
 
 class Euclidean(AbstractSimilarity):
@@ -41,8 +42,8 @@ class Euclidean(AbstractSimilarity):
 
     @property
     def range(self) -> Range:
-        """Non-positive; non-negative for the reciprocal."""
-        return "non-negative" if self.form == "reciprocal" else "non-positive"
+        """Non-positive; positive for the reciprocal."""
+        return "positive" if self.form == "reciprocal" else "non-positive"
 
     @property
     def centroid(self) -> WeightedMean | None:
@@ -84,8 +85,8 @@ class Manhattan(AbstractSimilarity):
 
     @property
     def range(self) -> Range:
-        """Non-positive; non-negative for the reciprocal."""
-        return "non-negative" if self.form == "reciprocal" else "non-positive"
+        """Non-positive; positive for the reciprocal."""
+        return "positive" if self.form == "reciprocal" else "non-positive"
 
     @property
     def centroid(self) -> WeightedMedian | None:
@@ -156,13 +157,12 @@ def _absolute(key, query):
 def _expanded(keys, query, weight):
     dtype = accumulate(keys.dtype)
     if weight is None:
-        rows = jnp.sum(jnp.square(keys), axis=-1, dtype=dtype)
-        own = jnp.sum(jnp.square(query), dtype=dtype)
+        rows = jnp.sum(jnp.square(keys.astype(dtype)), axis=-1)
+        own = jnp.sum(jnp.square(query.astype(dtype)))
     else:
-        weight = weight.astype(query.dtype)
-        rows = products(jnp.square(keys), weight)
-        own = jnp.sum(weight * jnp.square(query), dtype=dtype)
-        query = query * weight
+        rows = products(jnp.square(keys.astype(dtype)), weight.astype(dtype))
+        own = jnp.sum(weight.astype(dtype) * jnp.square(query.astype(dtype)))
+        query = query * weight.astype(query.dtype)
     return rows - 2 * products(keys, query) + own
 
 

@@ -6,11 +6,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..precision import accumulate
 from ..separation.base import Range, inverse
 from .base import AbstractSimilarity
 from .centroids import DistributionMean, distributions
 from .products import one_of
-from .sums import accumulate, over_features, products
+from .sums import over_features, products
 
 
 class KullbackLeibler(AbstractSimilarity):
@@ -62,6 +63,8 @@ class KullbackLeibler(AbstractSimilarity):
         """See `AbstractSimilarity.__call__`."""
         keys, query = _shares(keys, weight), _shares(query, weight)
         if self.form == "reciprocal":
+            # There, a query without a single count is divided by zero and scores NaN.
+            query = jnp.where(jnp.sum(query) == 0, jnp.nan, query)
             logs = jnp.log(keys + self.epsilon), jnp.log(query + self.epsilon)
             absent = jnp.zeros(keys.shape[:1], bool)
         else:
@@ -70,7 +73,8 @@ class KullbackLeibler(AbstractSimilarity):
             absent = jnp.zeros(keys.shape[:1], bool)
             if self.epsilon == 0:
                 # 0 · ln 0 = 0, but what one has and the other lacks diverges.
-                lacking = (keys == 0) & (query > 0) if self.reverse else (keys > 0) & (query == 0)
+                other = query[None]
+                lacking = (keys == 0) & (other > 0) if self.reverse else (keys > 0) & (other == 0)
                 absent = jnp.any(lacking, axis=-1)
         if self.reverse:
             divergence = jnp.sum(query * logs[1]) - products(logs[0], query)
@@ -154,16 +158,18 @@ def _check_epsilon(epsilon):
 
 
 def _shares(rows: Float[Array, "*n d"], weight: Array | None) -> Float[Array, "*n d"]:
-    return distributions(rows if weight is None else rows * weight.astype(rows.dtype))
+    if weight is None:
+        return distributions(rows)
+    return distributions(rows * jnp.broadcast_to(weight, rows.shape).astype(rows.dtype))
 
 
 def _smooth(shares, epsilon, weight):
     if not epsilon:
         return shares
-    counted = jnp.ones(shares.shape[-1:], shares.dtype)
+    counted = jnp.ones_like(shares)
     if weight is not None:
-        counted = (weight != 0).astype(shares.dtype)
-    return (shares + epsilon * counted) / (1 + epsilon * jnp.sum(counted))
+        counted = jnp.broadcast_to(weight != 0, shares.shape).astype(shares.dtype)
+    return (shares + epsilon * counted) / (1 + epsilon * jnp.sum(counted, -1, keepdims=True))
 
 
 def _logs(shares):

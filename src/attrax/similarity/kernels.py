@@ -45,7 +45,8 @@ class Kernel(AbstractSimilarity):
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
         if weight is not None:
-            keys, query = keys * weight.astype(keys.dtype), query * weight.astype(query.dtype)
+            weight = weight.astype(keys.dtype)
+            keys, query = keys * weight[None], query * weight
         return products(jax.vmap(self.feature_map)(keys), self.feature_map(query))
 
 
@@ -61,7 +62,6 @@ class NonNegative(AbstractSimilarity):
 
     inner: AbstractSimilarity
     how: Literal["rectify", "bounded", "reciprocal"] = eqx.field(static=True)
-    range: ClassVar[Range] = "non-negative"
     centroid: ClassVar = None
 
     def __check_init__(self):
@@ -72,6 +72,11 @@ class NonNegative(AbstractSimilarity):
                 f"how={self.how!r} is for scores that are never positive, and "
                 f"{type(self.inner).__name__}'s are {self.inner.range}; use how='rectify'."
             )
+
+    @property
+    def range(self) -> Range:
+        """Non-negative, or positive where no score can be zero."""
+        return "non-negative" if self.how == "rectify" else "positive"
 
     @property
     def rowwise(self) -> bool:
@@ -105,7 +110,7 @@ def non_negative(
 
     **Returns:** a similarity of the same order of memories, as far as `how` keeps it.
     """
-    if similarity.range == "non-negative":
+    if similarity.range in ("non-negative", "positive"):
         return similarity
     if how is None:
         how = "bounded" if similarity.range == "non-positive" else "rectify"

@@ -4,11 +4,13 @@ from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from ..separation.base import Range, inverse
+from ..precision import accumulate
+from ..separation.base import Range
 from .base import AbstractSimilarity
 from .centroids import DirectionSum, WeightedSum, inverse_root
-from .sums import accumulate, products
+from .sums import products
 
 
 class Dot(AbstractSimilarity):
@@ -73,14 +75,14 @@ class Cosine(AbstractSimilarity):
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
+        dtype = accumulate(keys.dtype)
         if weight is None:
-            squares = jnp.sum(jnp.square(keys), axis=-1, dtype=accumulate(keys.dtype))
-            own = jnp.sum(jnp.square(query), dtype=accumulate(keys.dtype))
+            squares = jnp.sum(jnp.square(keys.astype(dtype)), axis=-1)
+            own = jnp.sum(jnp.square(query.astype(dtype)))
         else:
-            weight = weight.astype(query.dtype)
-            squares = products(jnp.square(keys), weight)
-            own = jnp.sum(weight * jnp.square(query), dtype=accumulate(keys.dtype))
-            query = query * weight
+            squares = products(jnp.square(keys.astype(dtype)), weight.astype(dtype))
+            own = jnp.sum(weight.astype(dtype) * jnp.square(query.astype(dtype)))
+            query = query * weight.astype(query.dtype)
         return products(keys, query) * inverse_root(squares) * inverse_root(own)
 
 
@@ -119,17 +121,28 @@ class Correlation(AbstractSimilarity):
         """See `AbstractSimilarity.__call__`."""
         if self.encoded and weight is None:
             return products(keys, query)
-        weight = jnp.ones_like(query) if weight is None else weight.astype(query.dtype)
+        # Sums of squares need more figures than half precision has.
+        dtype = accumulate(keys.dtype)
+        keys, query = keys.astype(dtype), query.astype(dtype)
+        weight = jnp.ones_like(query) if weight is None else weight.astype(dtype)
         count = jnp.sum(weight)
+        if not self.encoded:
+            # An offset common to a row's entries would cancel with a loss of all figures below.
+            keys = keys - jnp.mean(keys, axis=-1, keepdims=True)
         sums = products(keys, weight)
-        squares = products(jnp.square(keys), weight) - sums**2 / count
-        # A row that is constant where it counts has a variance of rounding errors alone.
-        floor = 8 * jnp.finfo(squares.dtype).eps * products(jnp.square(keys), weight)
-        spread = inverse_root(jnp.where(squares > floor, squares, 0.0))
-        centred = weight * (query - jnp.sum(weight * query) / count)
-        own = jnp.sum(jnp.square(centred) * inverse(weight))
+        raw = products(jnp.square(keys), weight)
+        spread = inverse_root(_above_rounding(raw - sums**2 / count, raw))
+        middle = jnp.sum(weight * query) / count
+        centred = weight * (query - middle)
+        own = jnp.sum(weight * jnp.square(query - middle))
+        own = _above_rounding(own, count * jnp.square(middle))
         length = jnp.ones_like(own) if self.encoded else inverse_root(own)
         return products(keys, centred) * spread * length
+
+
+def _above_rounding(squares: Float[Array, "*n"], scale: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Zero for what is a rounding error of the scale: such entries are constant."""
+    return jnp.where(squares > 8 * jnp.finfo(squares.dtype).eps * scale, squares, 0.0)
 
 
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:

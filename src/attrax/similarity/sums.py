@@ -6,12 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..precision import accumulate
+
 _FEATURES_A_STEP = 16
-
-
-def accumulate(dtype) -> jnp.dtype:
-    """The type that sums over entries are taken in: at least 32 bits."""
-    return jnp.promote_types(dtype, jnp.float32)
 
 
 def products(keys: Float[Array, "n d"], query: Float[Array, " d"]) -> Float[Array, " n"]:
