@@ -3,6 +3,7 @@
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 
 from .base import AbstractDynamics, Model, Outcome, Run, finite
 from .iterate import check_limits

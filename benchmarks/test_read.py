@@ -1,0 +1,121 @@
+"""The softmax read beside the best product, PyTorch, and the direct form."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from attrax import separation, similarity, storage
+from attrax.separation.fold import Query, Rows, fold
+
+SIZES = [(1000, 784, 1000), (10_000, 784, 256), (100_000, 512, 64)]
+BETA = 0.1
+
+
+def arrays(n, d, q):
+    rng = np.random.default_rng(0)
+    return (
+        rng.standard_normal((n, d), dtype=np.float32),
+        rng.standard_normal((q, d), dtype=np.float32),
+    )
+
+
+def reader(keys, block="choose", value=True):
+    """All queries read by the fold, as a memory does, compiled once."""
+    if block == "choose":
+        block = storage.choose_block(keys, None, None, False)
+    size = storage.round_up(keys.shape[0], block)
+    rows = Rows(storage.pad_rows(keys, size), None, storage.pad_mask(None, keys.shape[0], size))
+    sharp = separation.Softmax(BETA)
+
+    def read(rows, query):
+        return fold(sharp, Query(similarity.Dot(), query, None), rows, block=block).value
+
+    return jax.jit(jax.vmap(read, (None, 0))), rows
+
+
+@pytest.mark.parametrize(("n", "d", "q"), SIZES)
+def test_softmax_read_beside_torch(versus, torch, n, d, q):
+    keys, queries = arrays(n, d, q)
+    read, rows = reader(jnp.asarray(keys))
+    ours = jnp.asarray(queries)
+    k, x = torch.from_numpy(keys), torch.from_numpy(queries)
+    target = 0.6 if n >= 10_000 else 1.0
+    versus(
+        lambda: read(rows, ours),
+        lambda: torch.softmax(BETA * (x @ k.T), dim=-1) @ k,
+        "torch softmax(q Kᵀ) K",
+        target,
+    )
+
+
+def test_softmax_read_beside_the_products_alone(versus):
+    """The limit: the two products of the read and nothing else, in the form JAX does them best."""
+    keys, queries = arrays(10_000, 784, 256)
+    read, rows = reader(jnp.asarray(keys))
+    k, x = jnp.asarray(keys), jnp.asarray(queries)
+    both = jax.jit(lambda k, x: (x @ k.T) @ k)
+    versus(lambda: read(rows, x), lambda: both(k, x), "(q Kᵀ) K, no softmax", 1 / 0.8)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "q", "target"),
+    [(10_000, 784, 256, 1.0), (100_000, 512, 64, 1.0), (65_536, 64, 1024, 0.5)],
+)
+def test_blockwise_beside_direct(versus, n, d, q, target):
+    keys, queries = (jnp.asarray(array) for array in arrays(n, d, q))
+    blockwise, rows = reader(keys)
+    direct, whole = reader(keys, block=None)
+    versus(lambda: blockwise(rows, queries), lambda: direct(whole, queries), "direct fold", target)
+
+
+def test_blockwise_beside_plain_jax(versus):
+    keys, queries = (jnp.asarray(array) for array in arrays(65_536, 64, 1024))
+    blockwise, rows = reader(keys)
+    plain = jax.jit(lambda k, q: jax.nn.softmax(BETA * q @ k.T, axis=-1) @ k)
+    versus(lambda: blockwise(rows, queries), lambda: plain(keys, queries), "jax.nn.softmax", 0.5)
+
+
+def gradient(block):
+    keys, queries = (jnp.asarray(array) for array in arrays(65_536, 64, 256))
+    read, rows = reader(keys, block)
+
+    def loss(keys, queries):
+        return jnp.sum(jnp.square(read(rows._replace(keys=keys), queries)))
+
+    return jax.jit(jax.grad(loss, (0, 1))), rows.keys, queries
+
+
+def test_gradient_beside_direct(versus):
+    blockwise, keys, queries = gradient("choose")
+    direct, whole, _ = gradient(None)
+    versus(lambda: blockwise(keys, queries), lambda: direct(whole, queries), "direct gradient", 0.6)
+
+
+def test_gradient_memory_beside_direct(amounts):
+    sizes = []
+    for block in ("choose", None):
+        function, keys, queries = gradient(block)
+        compiled = function.lower(keys, queries).compile()
+        sizes.append(compiled.memory_analysis().temp_size_in_bytes)
+    amounts(*sizes, "direct gradient", 0.2, "B")
+
+
+def test_a_million_memories_by_a_thousand_queries(amounts):
+    """Working memory of `retrieve` above the keys themselves."""
+    from attrax import Memory, dynamics
+    from attrax.retrieval import _run
+
+    keys, queries = (jnp.asarray(array) for array in arrays(1_000_000, 64, 1000))
+    memory = Memory(keys, similarity=similarity.Euclidean(), separation=separation.Softmax(1.0))
+    arrays_, rest = eqx.partition((memory, dynamics.Iterate(), queries), eqx.is_array)
+
+    def run(arrays_):
+        memory, how, queries = eqx.combine(arrays_, rest)
+        return _run(memory, how, queries, None, 256, False).state
+
+    compiled = jax.jit(run).lower(arrays_).compile()
+    jax.block_until_ready(compiled(arrays_))
+    used = compiled.memory_analysis()
+    amounts(used.temp_size_in_bytes + used.output_size_in_bytes, 256 * 2**20, "256 MiB", 1.0, "B")

@@ -1,0 +1,64 @@
+"""Manhattan and Euclidean scores beside SciPy and PyTorch."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from attrax import similarity
+
+SIZES = [(1000, 1000), (10_000, 1000)]
+
+
+def setup(n, q):
+    rng = np.random.default_rng(0)
+    return rng.random((n, 784), dtype=np.float32), rng.random((q, 784), dtype=np.float32)
+
+
+def scorer(part, keys, queries):
+    """Scores of all queries, keys in blocks as a memory reads them."""
+    from attrax import storage
+
+    block = storage.choose_block(keys, None, None, False)
+    whole = (
+        keys if block is None else storage.pad_rows(keys, storage.round_up(keys.shape[0], block))
+    )
+
+    @jax.jit
+    def score(keys, queries):
+        batch = jax.vmap(part, (None, 0))
+        if block is None:
+            return batch(keys, queries)
+        blocks = keys.reshape(-1, block, keys.shape[1])
+        return jax.lax.map(lambda keys: batch(keys, queries), blocks)
+
+    return lambda: score(whole, queries)
+
+
+@pytest.mark.parametrize(("n", "q"), SIZES)
+def test_manhattan_beside_scipy(versus, n, q):
+    distance = pytest.importorskip("scipy.spatial.distance", reason="SciPy is not installed")
+    keys, queries = setup(n, q)
+    ours = scorer(similarity.Manhattan(), jnp.asarray(keys), jnp.asarray(queries))
+    versus(
+        ours,
+        lambda: distance.cdist(queries, keys, "cityblock"),
+        "scipy cdist",
+        0.12 if n == 1000 else 0.15,
+        rounds=3,
+    )
+
+
+@pytest.mark.parametrize(("n", "q"), SIZES)
+def test_manhattan_beside_torch(versus, torch, n, q):
+    keys, queries = setup(n, q)
+    ours = scorer(similarity.Manhattan(), jnp.asarray(keys), jnp.asarray(queries))
+    k, x = torch.from_numpy(keys), torch.from_numpy(queries)
+    versus(ours, lambda: torch.cdist(x, k, p=1), "torch.cdist p=1", 0.1 if n == 1000 else None)
+
+
+def test_euclidean_beside_torch(versus, torch):
+    keys, queries = setup(1000, 1000)
+    ours = scorer(similarity.Euclidean(), jnp.asarray(keys), jnp.asarray(queries))
+    k, x = torch.from_numpy(keys), torch.from_numpy(queries)
+    versus(ours, lambda: torch.cdist(x, k, p=2), "torch.cdist p=2", 1.0)
