@@ -75,7 +75,7 @@ def versus(benchmark, request):
 
 @pytest.fixture
 def amounts(benchmark, request):
-    """Compare two amounts that are not times, such as bytes: `amounts(a, b, "direct", 0.2, "B")`."""
+    """Compare two amounts that are not times: `amounts(ours, theirs, "direct", 0.2, "B")`."""
 
     def compare(ours: float, theirs: float, rival: str, target: float | None, unit: str):
         ratio = ours / theirs

@@ -1,6 +1,7 @@
 """Separations: how scores become weights, each with its potential where it has one."""
 
 from .base import AbstractAdditive as AbstractAdditive
+from .base import AbstractElementwise as AbstractElementwise
 from .base import AbstractImplicit as AbstractImplicit
 from .base import AbstractSelective as AbstractSelective
 from .base import AbstractSeparation as AbstractSeparation
@@ -11,6 +12,7 @@ from .normalise import SumNormalised as SumNormalised
 from .power import Identity as Identity
 from .power import Log as Log
 from .power import Power as Power
+from .softmax import AbstractExponential as AbstractExponential
 from .softmax import Exponential as Exponential
 from .softmax import GhostSoftmax as GhostSoftmax
 from .softmax import Softmax as Softmax

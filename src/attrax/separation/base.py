@@ -1,7 +1,7 @@
 """What a separation is, and the one fold behind every separation that is a sum over memories."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,7 +13,7 @@ from ..errors import NoEnergyError
 # What leaves must declare, as a class variable, a property or a field; a type checker that took
 # these for fields would want them as arguments of every leaf.
 if TYPE_CHECKING:
-    from typing import ClassVar as Declared
+    Declared = ClassVar
 else:
     from equinox import AbstractVar as Declared
 
@@ -131,6 +131,23 @@ class AbstractAdditive(AbstractSeparation):
         reference = reference_of(part, scores, mask)
         weights, potential = masked_terms(part, scores, mask, reference)
         return part.finish(reference, jnp.sum(weights), jnp.sum(potential))[1]
+
+
+class AbstractElementwise(AbstractAdditive):
+    """An additive separation whose terms are the weights themselves, at no reference."""
+
+    normalised: ClassVar = False
+    reference: ClassVar = "none"
+
+    def rescale(self, old: Float[Array, ""], new: Float[Array, ""]) -> Float[Array, ""]:
+        """Nothing to rescale."""
+        return jnp.ones_like(new)
+
+    def finish(
+        self, reference: Float[Array, ""], mass: Float[Array, ""], potential: Float[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """The sums as they are."""
+        return jnp.ones_like(mass), potential
 
 
 class AbstractImplicit(AbstractAdditive):

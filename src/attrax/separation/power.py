@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..errors import positive
-from .base import AbstractAdditive, Range
+from .base import AbstractAdditive, AbstractElementwise, Range
 
 
-class Identity(AbstractAdditive):
+class Identity(AbstractElementwise):
     """w = s, the separation of the classical Hopfield network.
 
     Potential: Φ(s) = ½ Σ s².
@@ -18,8 +18,6 @@ class Identity(AbstractAdditive):
     **Source:** [hopfield1982neural]
     """
 
-    normalised: ClassVar = False
-    reference: ClassVar = "none"
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
     lacks_potential: ClassVar = None
@@ -28,16 +26,8 @@ class Identity(AbstractAdditive):
         """S and ½ s²."""
         return scores, 0.5 * scores**2
 
-    def rescale(self, old, new):
-        """Nothing to rescale."""
-        return jnp.ones_like(new)
 
-    def finish(self, reference, mass, potential):
-        """The sums as they are."""
-        return jnp.ones_like(mass), potential
-
-
-class Log(AbstractAdditive):
+class Log(AbstractElementwise):
     """w = ln s for positive scores, the gentlest separation of the framework's comparison.
 
     Potential: Φ(s) = Σ (s ln s − s), convex for s > 0; a zero score weighs −∞.
@@ -45,8 +35,6 @@ class Log(AbstractAdditive):
     **Source:** [millidge2022universal]
     """
 
-    normalised: ClassVar = False
-    reference: ClassVar = "none"
     domain: ClassVar[Range] = "positive"
     non_negative: ClassVar = False
     lacks_potential: ClassVar = None
@@ -55,14 +43,6 @@ class Log(AbstractAdditive):
         """Ln s and s ln s − s."""
         logs = jnp.log(scores)
         return logs, jnp.where(scores == 0, 0.0, scores * logs - scores)
-
-    def rescale(self, old, new):
-        """Nothing to rescale."""
-        return jnp.ones_like(new)
-
-    def finish(self, reference, mass, potential):
-        """The sums as they are."""
-        return jnp.ones_like(mass), potential
 
 
 class Power(AbstractAdditive):

@@ -9,7 +9,34 @@ from ..errors import positive
 from .base import AbstractAdditive, Range, inverse, shift
 
 
-class Softmax(AbstractAdditive):
+class AbstractExponential(AbstractAdditive):
+    """Separations whose terms are exp(β (s − r)) at the largest score r.
+
+    **Arguments:**
+
+    - `beta`: inverse temperature β > 0, in units of 1/score.
+
+    **Raises:** `ValueError` if `beta` is not positive and finite.
+    """
+
+    beta: Float[Array, ""]
+    domain: ClassVar[Range] = "signed"
+    non_negative: ClassVar = True
+    lacks_potential: ClassVar = None
+
+    def __init__(self, beta: float | Array = 1.0):
+        self.beta = positive("beta", beta)
+
+    def terms(self, scores, reference):
+        """exp(β (s − r)); the potential needs no terms of its own."""
+        return _exp(self.beta, shift(scores, reference)), jnp.zeros_like(scores)
+
+    def rescale(self, old, new):
+        """exp(β (r − r′))."""
+        return _exp(self.beta, shift(old, new))
+
+
+class Softmax(AbstractExponential):
     """w = exp(β s) / Σ exp(β s), the separation of modern Hopfield networks and of attention.
 
     Potential: Φ(s) = ln Σ exp(β s) / β. Tied infinite scores share the weight.
@@ -24,30 +51,15 @@ class Softmax(AbstractAdditive):
     **Source:** [ramsauer2021hopfield]
     """
 
-    beta: Float[Array, ""]
     normalised: ClassVar = True
     reference: ClassVar = "max"
-    domain: ClassVar[Range] = "signed"
-    non_negative: ClassVar = True
-    lacks_potential: ClassVar = None
-
-    def __init__(self, beta: float | Array = 1.0):
-        self.beta = positive("beta", beta)
-
-    def terms(self, scores, reference):
-        """exp(β (s − r)); the potential needs no terms of its own."""
-        return _exp(self.beta, shift(scores, reference)), jnp.zeros_like(scores)
-
-    def rescale(self, old, new):
-        """exp(β (r − r′))."""
-        return _exp(self.beta, shift(old, new))
 
     def finish(self, reference, mass, potential):
         """Weights by 1/mass; Φ = r + ln(mass)/β."""
         return inverse(mass), reference + jnp.log(mass) / self.beta
 
 
-class GhostSoftmax(AbstractAdditive):
+class GhostSoftmax(AbstractExponential):
     """w = exp(β s) / (1 + Σ exp(β s)): softmax beside a silent memory of score zero.
 
     Potential: Φ(s) = ln(1 + Σ exp(β s)) / β. A query like nothing that is stored reads zero
@@ -62,23 +74,8 @@ class GhostSoftmax(AbstractAdditive):
     **Source:** [hoover2022universal]
     """
 
-    beta: Float[Array, ""]
     normalised: ClassVar = False
     reference: ClassVar = "ghost"
-    domain: ClassVar[Range] = "signed"
-    non_negative: ClassVar = True
-    lacks_potential: ClassVar = None
-
-    def __init__(self, beta: float | Array = 1.0):
-        self.beta = positive("beta", beta)
-
-    def terms(self, scores, reference):
-        """exp(β (s − r)); the potential needs no terms of its own."""
-        return _exp(self.beta, shift(scores, reference)), jnp.zeros_like(scores)
-
-    def rescale(self, old, new):
-        """exp(β (r − r′))."""
-        return _exp(self.beta, shift(old, new))
 
     def finish(self, reference, mass, potential):
         """Weights by 1/(mass + exp(−β r)); Φ = r + ln(mass + exp(−β r))/β."""
@@ -86,7 +83,7 @@ class GhostSoftmax(AbstractAdditive):
         return inverse(total), reference + jnp.log(total) / self.beta
 
 
-class Exponential(AbstractAdditive):
+class Exponential(AbstractExponential):
     """w = exp(β s), the separation of exponential memories.
 
     Potential: Φ(s) = Σ exp(β s) / β. Sums are kept relative to the largest score; only the
@@ -101,23 +98,8 @@ class Exponential(AbstractAdditive):
     **Source:** [demircigil2017model]
     """
 
-    beta: Float[Array, ""]
     normalised: ClassVar = False
     reference: ClassVar = "max"
-    domain: ClassVar[Range] = "signed"
-    non_negative: ClassVar = True
-    lacks_potential: ClassVar = None
-
-    def __init__(self, beta: float | Array = 1.0):
-        self.beta = positive("beta", beta)
-
-    def terms(self, scores, reference):
-        """exp(β (s − r)); the potential needs no terms of its own."""
-        return _exp(self.beta, shift(scores, reference)), jnp.zeros_like(scores)
-
-    def rescale(self, old, new):
-        """exp(β (r − r′))."""
-        return _exp(self.beta, shift(old, new))
 
     def finish(self, reference, mass, potential):
         """Weights by exp(β r); Φ = exp(β r) mass/β."""

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..errors import number
-from .base import AbstractAdditive, Range
+from .base import AbstractElementwise, Range
 
 
-class Threshold(AbstractAdditive):
+class Threshold(AbstractElementwise):
     """w = 1 where s ≥ θ, else 0: every memory within a radius, alike.
 
     Potential: Φ(s) = Σ max(s − θ, 0), whose subgradient at s = θ is taken as 1.
@@ -24,8 +24,6 @@ class Threshold(AbstractAdditive):
     """
 
     theta: Float[Array, ""]
-    normalised: ClassVar = False
-    reference: ClassVar = "none"
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = True
     lacks_potential: ClassVar = None
@@ -37,11 +35,3 @@ class Threshold(AbstractAdditive):
         """1 where s ≥ θ, and max(s − θ, 0)."""
         above = scores >= self.theta
         return above.astype(scores.dtype), jnp.where(above, scores - self.theta, 0.0)
-
-    def rescale(self, old, new):
-        """Nothing to rescale."""
-        return jnp.ones_like(new)
-
-    def finish(self, reference, mass, potential):
-        """The sums as they are."""
-        return jnp.ones_like(mass), potential
