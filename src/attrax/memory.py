@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from . import storage
@@ -155,7 +156,7 @@ class Memory(eqx.Module):
             raise ValueError("its fields make no memory")
         _check_domain(self.similarity, self.separation)
 
-    def __call__(self, query: Float[Array, " d"]) -> Float[Array, " v"]:
+    def __call__(self, query: ArrayLike) -> Float[Array, " v"]:
         """Exactly one read.
 
         **Arguments:**
@@ -168,19 +169,19 @@ class Memory(eqx.Module):
         """
         return _call(self, self._query(query))
 
-    def scores(self, query: Float[Array, " d"]) -> Float[Array, " c"]:
+    def scores(self, query: ArrayLike) -> Float[Array, " c"]:
         """The similarity of each stored row to the query, shape (capacity,)."""
         return _evaluate(self, self._query(query), None, "scores")
 
-    def weights(self, query: Float[Array, " d"]) -> Float[Array, " c"]:
+    def weights(self, query: ArrayLike) -> Float[Array, " c"]:
         """The weight of each stored row for the query, shape (capacity,)."""
         return _evaluate(self, self._query(query), None, "weights")
 
-    def best(self, query: Float[Array, " d"]) -> Int[Array, ""]:
+    def best(self, query: ArrayLike) -> Int[Array, ""]:
         """The index of the row with the largest score."""
         return jnp.argmax(_evaluate(self, self._query(query), None, "best"))
 
-    def energy(self, query: Float[Array, " d"]) -> Float[Array, ""]:
+    def energy(self, query: ArrayLike) -> Float[Array, ""]:
         """E(v) = R(v) − Φ(s(v)) at the query's key v; a read never raises it.
 
         **Raises:** `NoEnergyError` where that is not so; the reason is `lacks_energy`.
@@ -261,7 +262,7 @@ class Memory(eqx.Module):
         """What dynamics see of this memory for one query: states in key space."""
         return KeySpace(self, query, known)
 
-    def write(self, key: Float[Array, " d"], value: Float[Array, " v"] | None = None) -> "Memory":
+    def write(self, key: ArrayLike, value: ArrayLike | None = None) -> "Memory":
         """A memory with one more row; this one is unchanged.
 
         Outside jit a full memory grows to twice its capacity. β stays as it is.

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from .dynamics.base import AbstractDynamics, Outcome
@@ -52,7 +53,7 @@ class Retrieval(eqx.Module):
 
 def retrieve(
     memory,
-    queries: Float[Array, "*q d"],
+    queries: ArrayLike,
     dynamics: AbstractDynamics | None = None,
     *,
     known=None,

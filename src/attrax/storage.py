@@ -99,7 +99,7 @@ def replaced(memory, **changes):
     return copy
 
 
-def written(memory, key: Float[Array, " d"], value: Float[Array, " v"] | None):
+def written(memory, key, value):
     """The memory with one more row, in the first free place."""
     memory = _with_room(memory)
     filled = memory.filled

@@ -1,7 +1,7 @@
 """What dynamics see of a memory, and what they give back."""
 
 from abc import abstractmethod
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from ..precision import accumulate
 
 
+@runtime_checkable
 class Model(Protocol):
     """A dynamical system for one query: anything with these can be run by any dynamics.
 

@@ -97,4 +97,6 @@ def _at(states, index):
 
 def _held(states, steps):
     """The path with its last state in place of the unused ones."""
-    return jax.tree.map(lambda leaf: leaf[jnp.minimum(jnp.arange(leaf.shape[0]), steps)], states)
+    return jax.tree.map(
+        lambda leaf: leaf[jnp.minimum(jnp.arange(leaf.shape[0], dtype=steps.dtype), steps)], states
+    )

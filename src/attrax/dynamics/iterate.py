@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..errors import is_concrete, positive
@@ -48,7 +49,7 @@ class Iterate(AbstractDynamics):
 
     def __init__(
         self,
-        damping: float | Array = 1.0,
+        damping: ArrayLike = 1.0,
         *,
         rtol: float = 1e-4,
         atol: float = 1e-6,

@@ -13,7 +13,7 @@ from ..errors import NoEnergyError
 # What leaves must declare, as a class variable, a property or a field; a type checker that took
 # these for fields would want them as arguments of every leaf.
 if TYPE_CHECKING:
-    Declared = ClassVar
+    from typing import ClassVar as Declared
 else:
     from equinox import AbstractVar as Declared
 

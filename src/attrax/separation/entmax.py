@@ -6,6 +6,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from ..errors import positive
@@ -41,7 +42,7 @@ class Entmax(AbstractImplicit):
     non_negative: ClassVar = True
     lacks_potential: ClassVar = None
 
-    def __init__(self, alpha: float = 1.5, beta: float | Array = 1.0):
+    def __init__(self, alpha: float = 1.5, beta: ArrayLike = 1.0):
         if not alpha > 1:
             raise ValueError(f"`alpha` must exceed 1 (1 is Softmax), but it is {alpha}.")
         self.alpha = float(alpha)

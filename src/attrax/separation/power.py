@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..errors import positive
@@ -73,7 +74,7 @@ class Power(AbstractAdditive):
     normalised: ClassVar = False
     lacks_potential: ClassVar = None
 
-    def __init__(self, degree: int | float, *, rectified: bool = False, scale: float | Array = 1.0):
+    def __init__(self, degree: int | float, *, rectified: bool = False, scale: ArrayLike = 1.0):
         if not degree > 0:
             raise ValueError(f"`degree` must be positive, but it is {degree}.")
         self.degree = int(degree) if float(degree).is_integer() else float(degree)

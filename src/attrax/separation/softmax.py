@@ -2,11 +2,17 @@
 
 from typing import ClassVar
 
+import equinox as eqx
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..errors import positive
 from .base import AbstractAdditive, Range, inverse, shift
+
+
+def _checked_beta(beta: ArrayLike) -> Array:
+    return positive("beta", beta)
 
 
 class AbstractExponential(AbstractAdditive):
@@ -19,13 +25,10 @@ class AbstractExponential(AbstractAdditive):
     **Raises:** `ValueError` if `beta` is not positive and finite.
     """
 
-    beta: Float[Array, ""]
+    beta: Float[Array, ""] = eqx.field(converter=_checked_beta, default=1.0)
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = True
     lacks_potential: ClassVar = None
-
-    def __init__(self, beta: float | Array = 1.0):
-        self.beta = positive("beta", beta)
 
     def terms(self, scores, reference):
         """exp(β (s − r)); the potential needs no terms of its own."""

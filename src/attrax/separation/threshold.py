@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..errors import number
@@ -28,7 +29,7 @@ class Threshold(AbstractElementwise):
     non_negative: ClassVar = True
     lacks_potential: ClassVar = None
 
-    def __init__(self, theta: float | Array):
+    def __init__(self, theta: ArrayLike):
         self.theta = number("theta", theta)
 
     def terms(self, scores, reference):

@@ -71,12 +71,12 @@ def _own_and_other(similarity, keys, filled, sample):
     own = jax.vmap(lambda query: similarity(query[None], query)[0])(queries)
     blocks = -(-count // size)
     # The last block starts earlier rather than being padded; rows seen twice change no maximum.
-    starts = np.minimum(np.arange(blocks) * size, count - size)
+    starts = np.minimum(np.arange(blocks) * size, count - size).astype(np.int32)
 
     def step(best, begin):
         rows = jax.lax.dynamic_slice_in_dim(keys, begin, size)
         scores = jax.vmap(lambda query: similarity(rows, query))(queries)
-        excluded = (begin + jnp.arange(size))[None] == sample[:, None]
+        excluded = (begin + jnp.arange(size, dtype=jnp.int32))[None] == sample[:, None]
         if filled is not None:
             excluded |= ~jax.lax.dynamic_slice_in_dim(filled, begin, size)[None]
         return jnp.maximum(best, jnp.max(jnp.where(excluded, -jnp.inf, scores), axis=1)), None

@@ -163,7 +163,8 @@ def _expanded(keys, query, weight):
         rows = products(jnp.square(keys.astype(dtype)), weight.astype(dtype))
         own = jnp.sum(weight.astype(dtype) * jnp.square(query.astype(dtype)))
         query = query * weight.astype(query.dtype)
-    return rows - 2 * products(keys, query) + own
+    # Rounding must not make the distance of a row to itself negative.
+    return jnp.maximum(rows - 2 * products(keys, query) + own, 0)
 
 
 def _root(squares):

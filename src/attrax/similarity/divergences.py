@@ -62,15 +62,14 @@ class KullbackLeibler(AbstractSimilarity):
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
         keys, query = _shares(keys, weight), _shares(query, weight)
+        absent = jnp.zeros(keys.shape[:1], bool)
         if self.form == "reciprocal":
             # There, a query without a single count is divided by zero and scores NaN.
             query = jnp.where(jnp.sum(query) == 0, jnp.nan, query)
             logs = jnp.log(keys + self.epsilon), jnp.log(query + self.epsilon)
-            absent = jnp.zeros(keys.shape[:1], bool)
         else:
             keys, query = _smooth(keys, self.epsilon, weight), _smooth(query, self.epsilon, weight)
             logs = _logs(keys), _logs(query)
-            absent = jnp.zeros(keys.shape[:1], bool)
             if self.epsilon == 0:
                 # 0 · ln 0 = 0, but what one has and the other lacks diverges.
                 other = query[None]
@@ -81,8 +80,10 @@ class KullbackLeibler(AbstractSimilarity):
         else:
             own = jnp.sum(keys * logs[0], axis=-1, dtype=accumulate(keys.dtype))
             divergence = own - products(keys, logs[1])
-        divergence = jnp.where(absent, jnp.inf, divergence)
-        return 1 / divergence if self.form == "reciprocal" else -divergence
+        if self.form == "reciprocal":
+            return 1 / divergence
+        # Rounding must not make the divergence of a row from itself negative.
+        return -jnp.where(absent, jnp.inf, jnp.maximum(divergence, 0))
 
 
 class JensenShannon(AbstractSimilarity):
