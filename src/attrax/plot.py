@@ -1,0 +1,192 @@
+"""Pictures with matplotlib: every function takes and returns Axes.
+
+matplotlib is imported when a picture is made, and neither its style nor its backend is changed.
+"""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def images(
+    rows: Any,
+    shape: tuple[int, ...],
+    ax: Any = None,
+    *,
+    columns: int | None = None,
+    labels: Sequence[str] = (),
+    limits: tuple[float, float] | None = (0.0, 1.0),
+):
+    """A grid of images, row by row.
+
+    **Arguments:**
+
+    - `rows`: flat images, shape (n, d), or (lines, n, d) for a grid of `lines` lines.
+    - `shape`: of one image: (H, W), or (C, H, W) with one or three channels.
+    - `ax`: the Axes to draw on; those of pyplot if `None`.
+    - `columns`: images a line, for `rows` of shape (n, d); all in one line if `None`.
+    - `labels`: a text for each line, written to its left.
+    - `limits`: the values shown as black and white; those of the data if `None`.
+
+    **Returns:** the Axes.
+
+    **Raises:** `ValueError` for shapes that do not fit.
+    """
+    ax = _axes(ax)
+    grid = np.asarray(rows, dtype=float)
+    channels, height, width = _image_shape(shape)
+    if grid.ndim == 2:
+        columns = len(grid) if columns is None else columns
+        missing = -len(grid) % columns
+        grid = np.concatenate([grid, np.full((missing, grid.shape[1]), np.nan)])
+        grid = grid.reshape(-1, columns, grid.shape[1])
+    if grid.ndim != 3 or grid.shape[-1] != channels * height * width or not grid.size:
+        raise ValueError(
+            f"`rows` has shape {np.shape(rows)}; it must be (n, d) or (lines, n, d) with "
+            f"d = {channels * height * width}, the product of shape {tuple(shape)}."
+        )
+    low, high = (np.nanmin(grid), np.nanmax(grid)) if limits is None else limits
+    grid = np.clip((grid - low) / ((high - low) or 1.0), 0, 1)
+    # A gap of a few pixels between images; places without an image stay white.
+    gap = max(1, height // 14)
+    lines, count = grid.shape[:2]
+    sheet = np.ones((lines * (height + gap) - gap, count * (width + gap) - gap, channels))
+    for i in range(lines):
+        for j in range(count):
+            picture = grid[i, j].reshape(channels, height, width).transpose(1, 2, 0)
+            top, left = i * (height + gap), j * (width + gap)
+            sheet[top : top + height, left : left + width] = np.nan_to_num(picture, nan=1.0)
+    sheet = np.repeat(sheet, 3, axis=2) if channels == 1 else sheet
+    ax.imshow(sheet, interpolation="nearest")
+    ax.set_xticks([])
+    places = [i * (height + gap) + height / 2 for i in range(len(labels))]
+    ax.set_yticks(places, list(labels))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def recall_sheet(
+    stored: Any,
+    damaged: Any,
+    retrieved: Any,
+    shape: tuple[int, ...],
+    energies: Any = None,
+    axes: Sequence[Any] | None = None,
+):
+    """Three lines of images, stored, damaged and retrieved, and the energy on the way.
+
+    **Arguments:**
+
+    - `stored`, `damaged`, `retrieved`: flat images, shape (n, d) each.
+    - `shape`: of one image.
+    - `energies`: the energy after each read, shape (n, steps) or (steps,); no curve if `None`.
+    - `axes`: the Axes for the images and, with `energies`, for the curve; new ones if `None`.
+
+    **Returns:** the Axes, one or two of them, in a list.
+
+    **Raises:** `ValueError` for shapes that do not fit.
+    """
+    wanted = 1 if energies is None else 2
+    if axes is None:
+        width = 1.1 * len(np.asarray(stored)) + 1
+        ratios = {} if energies is None else {"width_ratios": [max(width, 4), 4]}
+        _, made = _pyplot().subplots(
+            1,
+            wanted,
+            figsize=(max(width, 4) + 4.5 * (wanted - 1), 3.6),
+            squeeze=False,
+            layout="constrained",
+            gridspec_kw=ratios,
+        )
+        axes = list(made[0])
+    if len(axes) != wanted:
+        raise ValueError(f"`axes` must hold {wanted} Axes, but it holds {len(axes)}.")
+    lines = np.stack([np.asarray(each, dtype=float) for each in (stored, damaged, retrieved)])
+    images(lines, shape, axes[0], labels=("stored", "damaged", "retrieved"))
+    if energies is not None:
+        energy(energies, axes[1])
+    return list(axes)
+
+
+def curves(
+    x: Any,
+    mean: Any,
+    sd: Any = None,
+    label: str | None = None,
+    ax: Any = None,
+    **style: Any,
+):
+    """A line with markers, and a band of one standard deviation to either side.
+
+    **Arguments:**
+
+    - `x`, `mean`: shape (n,).
+    - `sd`: half the width of the band, shape (n,); no band if `None`.
+    - `label`: for the legend, which the caller draws.
+    - `ax`: the Axes to draw on; those of pyplot if `None`.
+    - `style`: passed to `Axes.plot`.
+
+    **Returns:** the Axes.
+    """
+    ax = _axes(ax)
+    x, mean = np.asarray(x, dtype=float), np.asarray(mean, dtype=float)
+    (line,) = ax.plot(x, mean, label=label, **{"marker": "o", "markersize": 3.5, **style})
+    if sd is not None:
+        sd = np.asarray(sd, dtype=float)
+        ax.fill_between(x, mean - sd, mean + sd, color=line.get_color(), alpha=0.18, lw=0)
+    return ax
+
+
+def energy(path: Any, ax: Any = None):
+    """The energy after each read, one line a query.
+
+    **Arguments:**
+
+    - `path`: shape (steps,) or (n, steps); NaN where a query had ended.
+    - `ax`: the Axes to draw on; those of pyplot if `None`.
+
+    **Returns:** the Axes.
+    """
+    ax = _axes(ax)
+    lines = np.atleast_2d(np.asarray(path, dtype=float))
+    ax.plot(np.arange(lines.shape[1]), lines.T, marker="o", markersize=3, alpha=0.7)
+    ax.set_xlabel("read")
+    ax.set_ylabel("energy")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def require() -> None:
+    """Raise the error that says how to install matplotlib, if it is missing."""
+    _import("matplotlib")
+
+
+def _pyplot():
+    return _import("matplotlib.pyplot")
+
+
+def _import(name: str):
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            'Pictures need matplotlib, which is not installed: pip install "attrax[plot]".',
+            name="matplotlib",
+        ) from error
+
+
+def _axes(ax: Any):
+    return _pyplot().gca() if ax is None else ax
+
+
+def _image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    full = (1, *shape) if len(shape) == 2 else tuple(shape)
+    if len(full) != 3 or full[0] not in (1, 3):
+        raise ValueError(
+            f"`shape` is {tuple(shape)}; it must be (H, W), or (C, H, W) with C = 1 or 3."
+        )
+    return full
