@@ -1,26 +1,14 @@
 """A memory and one query as a dynamical system in key space."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .answer import Answer
 from .errors import NoEnergyError
-
-
-class Answer(NamedTuple):
-    """What a state stands for, at the end of a retrieval.
-
-    - `state` (v,): what the memory answers.
-    - `energy` (): of the state; `None` where there is none.
-    - `memories` (): how many memories share the weight; `None` where that says nothing.
-    """
-
-    state: Float[Array, " v"]
-    energy: Float[Array, ""] | None
-    memories: Float[Array, ""] | None
 
 
 class KeySpace(eqx.Module):

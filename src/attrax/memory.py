@@ -138,13 +138,15 @@ class Memory(eqx.Module):
         **Raises:** `ValueError` that says what does not fit.
         """
         keys, values, filled = self.keys, self.values, self.filled
-        rows = jnp.shape(keys)[:1]
+        if not isinstance(keys, jax.Array):
+            raise ValueError("its keys are no array")
+        rows = keys.shape[:1]
         fits = (
             isinstance(self.similarity, AbstractSimilarity)
             and isinstance(self.separation, AbstractSeparation)
             and self.projection in ("sum", "centroid")
             and self.placement is None
-            and getattr(keys, "ndim", 0) == 2
+            and keys.ndim == 2
             and jnp.issubdtype(keys.dtype, jnp.floating)
             and (values is None or (values.ndim == 2 and values.shape[:1] == rows))
             and (filled is None or (filled.shape == rows and filled.dtype == jnp.bool_))

@@ -22,7 +22,15 @@ from .version import __version__
 
 _MAGIC = b"ATTRAX\x001"
 _LONGEST_HEADER = 1 << 22
-_DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ImportError, RecursionError)
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 _DIGEST = hashlib.sha256().digest_size
 _ROOMS = ("attrax.memory", "attrax.similarity", "attrax.separation", "attrax.hierarchical")
 _EXTENDED = {"bfloat16": ml_dtypes.bfloat16}
@@ -113,11 +121,11 @@ def load(path: str | os.PathLike) -> Any:
             digest.update(body)
         if file.read(_DIGEST) != digest.digest():
             raise FileFormatError(f"{path} is damaged: its checksum differs.")
-    arrays = [
-        jnp.asarray(np.frombuffer(body, dtype).reshape(shape))
-        for body, (dtype, shape) in zip(bodies, kinds, strict=True)
-    ]
     try:
+        arrays = [
+            jnp.asarray(np.frombuffer(body, dtype).reshape(shape))
+            for body, (dtype, shape) in zip(bodies, kinds, strict=True)
+        ]
         memory = _build(tree, arrays)
         if not isinstance(memory, eqx.Module):
             raise TypeError(f"a {type(memory).__name__}")

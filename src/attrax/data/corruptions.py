@@ -24,14 +24,14 @@ def gaussian(
     clip: bool = False,
     key: PRNGKeyArray,
 ) -> Float[Array, " d"]:
-    r"""Add Gaussian noise: $x + \sigma \varepsilon$ with $\varepsilon$ standard normal.
+    """Add Gaussian noise: x + σ ε with ε standard normal.
 
     **Arguments:**
 
     - `x`: the pattern, shape `(d,)`.
     - `sigma`: the standard deviation, at least 0, in the unit of `x`; may be traced.
     - `folded`: the form of the published experiments,
-      $\operatorname{clip}(|x + \sigma \varepsilon|, 0, 1)$. It brightens dark
+      `clip(|x + σ ε|, 0, 1)`. It brightens dark
       pixels on average, which changes how similarities rank.
     - `clip`: clip to [0, 1] without folding.
     - `key`: the random key.
@@ -100,15 +100,15 @@ def drop(
 def mask_rows(
     x: ArrayLike, fraction: ArrayLike, shape: tuple[int, ...], *, top: bool = False
 ) -> Float[Array, " d"]:
-    r"""Set the rows from $\lfloor H (1 - f) \rfloor$ to the bottom to 0; a half image is $f = 0.5$.
+    """Set the rows from ⌊H (1 − f)⌋ to the bottom to 0; a half image is f = 0.5.
 
     **Arguments:**
 
     - `x`: the pattern, shape `(d,)`.
-    - `fraction`: $f$ in [0, 1]; may be traced (`known_rows` says at which precision it is floored).
+    - `fraction`: f in [0, 1]; may be traced (`known_rows` says at which precision it is floored).
     - `shape`: the image's shape, `(H, W)` or `(C, H, W)`.
     - `top`: set the rows *above* the cut to 0 instead, the "reversed" mask of the official code. It
-      masks the complement, a share $1 - f$ of the rows.
+      masks the complement, a share 1 − f of the rows.
 
     **Returns:** the damaged pattern, shape `(d,)`.
 
@@ -121,12 +121,12 @@ def mask_rows(
 
 
 def inpaint(x: ArrayLike, fraction: ArrayLike, shape: tuple[int, ...]) -> Float[Array, " d"]:
-    r"""Set a border of $\lfloor H f / 2 \rfloor$ pixels on every side to 0; the centre is kept.
+    """Set a border of ⌊H f / 2⌋ pixels on every side to 0; the centre is kept.
 
     **Arguments:**
 
     - `x`: the pattern, shape `(d,)`.
-    - `fraction`: $f$ in [0, 1]; may be traced (`known_rows` says at which precision it is floored).
+    - `fraction`: f in [0, 1]; may be traced (`known_rows` says at which precision it is floored).
     - `shape`: the image's shape, `(H, W)` or `(C, H, W)`.
 
     **Returns:** the damaged pattern, shape `(d,)`.

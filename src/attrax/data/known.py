@@ -43,15 +43,15 @@ def drop_mask(
 def known_rows(
     fraction: ArrayLike, shape: tuple[int, ...], *, top: bool = False
 ) -> Bool[Array, " d"]:
-    r"""The entries that `mask_rows` leaves alone.
+    """The entries that `mask_rows` leaves alone.
 
-    The image is cut at row $c = \lfloor H (1 - f) \rfloor$: rows above the cut are known, or with
+    The image is cut at row c = ⌊H (1 − f)⌋: rows above the cut are known, or with
     `top` those from the cut downward. So `fraction` is the share masked at the bottom; with `top`
     it is the share *kept* at the bottom, as in the official code.
 
     **Arguments:**
 
-    - `fraction`: $f$ in [0, 1]. For a Python number the cut is computed in double precision, which
+    - `fraction`: f in [0, 1]. For a Python number the cut is computed in double precision, which
       fixes its integer; a traced one is floored in the precision of its array.
     - `shape`: `(H, W)` or `(C, H, W)`.
     - `top`: mask the rows above the cut instead of those below.
@@ -70,11 +70,11 @@ def known_rows(
 
 
 def known_inpaint(fraction: ArrayLike, shape: tuple[int, ...]) -> Bool[Array, " d"]:
-    r"""The entries that `inpaint` leaves alone: all but $\lfloor H f / 2 \rfloor$ at each side.
+    """The entries that `inpaint` leaves alone: all but ⌊H f / 2⌋ at each side.
 
     **Arguments:**
 
-    - `fraction`: $f$ in [0, 1], with the precision that `known_rows` explains.
+    - `fraction`: f in [0, 1], with the precision that `known_rows` explains.
     - `shape`: `(H, W)` or `(C, H, W)`. The border is as many columns wide as rows high.
 
     **Returns:** shape `(d,)`, `True` where the entry is known.

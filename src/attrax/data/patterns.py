@@ -14,11 +14,11 @@ def random_patterns(
     kind: str = "binary",
     key: PRNGKeyArray,
 ) -> Float[Array, "n d"]:
-    r"""Draw independent random patterns.
+    """Draw independent random patterns.
 
-    - `"binary"`: entries −1 and +1, equally likely; $|x|^2 = d$.
-    - `"gaussian"`: entries standard normal; $\langle |x|^2 \rangle = d$.
-    - `"unit"`: uniform on the unit sphere; $|x| = 1$.
+    - `"binary"`: entries −1 and +1, equally likely; |x|² = d.
+    - `"gaussian"`: entries standard normal; |x|² = d on average.
+    - `"unit"`: uniform on the unit sphere; |x| = 1.
 
     **Arguments:**
 

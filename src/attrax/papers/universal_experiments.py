@@ -19,7 +19,6 @@ from ..evaluate import Sweep, capacity_sweep, level_sweep
 from ..separation import Identity, Log, Max, Power, ScoreNormalised, Softmax, SumNormalised
 from ..similarity import Dot, Euclidean, JensenShannon, KullbackLeibler, Manhattan
 
-
 SIMILARITIES: dict[str, Callable] = {
     "euclidean": Euclidean("reciprocal"),
     "manhattan": Manhattan("reciprocal"),

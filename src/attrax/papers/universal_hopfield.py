@@ -18,6 +18,8 @@ under mild damage, the L1-normalised dot product under strong noise.
 import dataclasses
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import jax
 
@@ -177,19 +179,23 @@ def run(
 def measure(images, shape, sizes: ux.Profile, key: jax.Array) -> dict[str, ux.Experiment]:
     """All experiments, by name."""
     three = {name: ux.SIMILARITIES[name] for name in ux.THREE}
-    return {
-        "similarity": ux.similarity_capacity(images, sizes, key),
-        "separation": ux.separation_capacity(images, shape, sizes, key),
-        "noise": ux.noise(images, sizes, key),
-        "plain noise": ux.noise(images, sizes, key, damage=ux.plain_noise, parts=three),
-        "corrected": ux.noise(images, sizes, key, parts=ux.CORRECTED, separation=Max()),
-        "masking": ux.masking(images, shape, sizes, key),
-        "random mask": ux.random_mask(images, shape, sizes, key),
-        "inpainting": ux.inpainting(images, shape, sizes, key),
-        "threshold": ux.thresholds(images, shape, sizes, key),
-        "association": ux.association(images, shape, sizes, key),
-        "classical": ux.classical_association(images, shape, sizes, key),
-        "classical, plain": ux.classical_association(
-            images, shape, sizes, key, damage=ux.plain_noise
+    experiments = {
+        "similarity": partial(ux.similarity_capacity, images, sizes, key),
+        "separation": partial(ux.separation_capacity, images, shape, sizes, key),
+        "noise": partial(ux.noise, images, sizes, key),
+        "plain noise": partial(ux.noise, images, sizes, key, damage=ux.plain_noise, parts=three),
+        "corrected": partial(ux.noise, images, sizes, key, parts=ux.CORRECTED, separation=Max()),
+        "masking": partial(ux.masking, images, shape, sizes, key),
+        "random mask": partial(ux.random_mask, images, shape, sizes, key),
+        "inpainting": partial(ux.inpainting, images, shape, sizes, key),
+        "threshold": partial(ux.thresholds, images, shape, sizes, key),
+        "association": partial(ux.association, images, shape, sizes, key),
+        "classical": partial(ux.classical_association, images, shape, sizes, key),
+        "classical, plain": partial(
+            ux.classical_association, images, shape, sizes, key, damage=ux.plain_noise
         ),
     }
+    # Most of a quick run is compilation, on one core each; the numbers do not depend on the order.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        running = {name: pool.submit(experiment) for name, experiment in experiments.items()}
+        return {name: future.result() for name, future in running.items()}

@@ -5,7 +5,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from ..separation.base import inverse
 
@@ -123,7 +123,7 @@ Centroid = (
 
 
 def standardise(
-    rows: Float[Array, "*n d"], weight: Float[Array, "*m d"] | None = None
+    rows: Float[Array, "*n d"], weight: Shaped[Array, "*m d"] | None = None
 ) -> Float[Array, "*n d"]:
     """Rows with their own mean removed and unit norm; zeros for constant rows.
 

@@ -1,0 +1,173 @@
+"""The command line: `attrax list | reproduce | recall | info`.
+
+Nothing here imports JAX before a command needs it, so that `--help` answers at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from ..version import __version__
+from . import wrong
+
+_ABOUT = "Associative memory in JAX: store, retrieve, learn."
+_ENDING = """\
+exit status: 0 if all went well, 1 if a claim fails that should hold, 2 for a wrong call
+
+Compiled programs are kept in the user's cache directory, which makes a second run faster;
+JAX_COMPILATION_CACHE_DIR chooses another place. See attrax COMMAND --help."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command of the command line.
+
+    **Arguments:**
+
+    - `argv`: the words after `attrax`; those of this process if `None`.
+
+    **Returns:** the exit status: 0 if all went well, 1 if a claim fails, 2 for a wrong call, whose
+    reason is one line on standard error.
+    """
+    try:
+        args = _parser().parse_args(argv)
+        return args.run(args)
+    except wrong.WrongCall as error:
+        print(f"attrax: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("attrax: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has gone; what Python would still flush has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = wrong.Parser(prog="attrax", description=_ABOUT, epilog=_ENDING, formatter_class=form)
+    parser.add_argument("--version", action="version", version=f"attrax {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_recall(commands)
+    _add_list(commands)
+    _add_reproduce(commands)
+    command = commands.add_parser(
+        "info", help="versions, devices, cache and data sets, for bug reports"
+    )
+    command.set_defaults(run=_info)
+    return parser
+
+
+def _add_recall(commands) -> None:
+    command = commands.add_parser(
+        "recall",
+        help="store real images, damage them, retrieve them, and draw the picture",
+        description="Stores images, damages some of them in several ways, retrieves them and says "
+        "how many came back: recalled exactly means that every pixel is right to within half a "
+        "grey level. Writes DIR/recall.png and DIR/recall.json.",
+        epilog="damages (default of --level): noise, Gaussian, standard deviation 0.5; salt, that "
+        "share of pixels turned black or white, 0.3; drop, that share turned black, 0.5; half, "
+        "the lower share missing and known to be missing, 0.5; frame, a border missing likewise, "
+        "of half that share of the height, 0.5. Without --damage: noise, salt, drop and half.",
+    )
+    command.add_argument(
+        "images",
+        nargs="?",
+        metavar="IMAGES",
+        help="a folder of PNG or JPEG images, or a .npy array (n, d), (n, H, W) or (n, H, W, C); "
+        "without it, the 1000 pictures of clothes that ship with attrax",
+    )
+    command.add_argument(
+        "--damage",
+        action="append",
+        metavar="KIND",
+        help="noise, salt, drop, half or frame; may be given several times",
+    )
+    command.add_argument("--level", type=float, metavar="X", help="how much, for one --damage")
+    command.add_argument(
+        "--number", type=wrong.whole(1), metavar="N", help="store the first N images (default: all)"
+    )
+    command.add_argument(
+        "--show",
+        type=wrong.whole(1, 20),
+        metavar="K",
+        default=3,
+        help="images a damage in the picture, up to 20 (default: 3)",
+    )
+    command.add_argument(
+        "--size",
+        type=wrong.whole(1),
+        metavar="P",
+        help="bring the images of a folder to P × P pixels",
+    )
+    _add_common(command, "puts what recall.json holds on standard output, alone")
+    command.set_defaults(run=_recall)
+
+
+def _add_list(commands) -> None:
+    command = commands.add_parser(
+        "list", help="the systems of the literature, and how many of their claims held"
+    )
+    command.set_defaults(run=_list)
+
+
+def _add_reproduce(commands) -> None:
+    command = commands.add_parser(
+        "reproduce",
+        help="run the experiments of a publication and check its claims",
+        description="Runs the experiments of publications, checks their claims, and writes "
+        "DIR/SLUG/{claims.json, config.json, env.json, figure.png}.",
+    )
+    command.add_argument(
+        "slugs", nargs="*", metavar="SLUG", help="systems that `attrax list` names"
+    )
+    command.add_argument("--all", action="store_true", help="all of them")
+    command.add_argument(
+        "--profile",
+        default="quick",
+        metavar="quick|full",
+        help="quick takes a minute, full as near the publication's sizes as a laptop can "
+        "(default: quick)",
+    )
+    command.add_argument("--data", metavar="NAME", help="a data set of attrax.data.load")
+    _add_common(command, "puts what claims.json holds on standard output, alone, an object a line")
+    command.set_defaults(run=_reproduce)
+
+
+def _add_common(command, json_help: str) -> None:
+    command.add_argument(
+        "--seed",
+        type=wrong.whole(0),
+        default=0,
+        metavar="N",
+        help="of all random numbers (default: 0)",
+    )
+    command.add_argument(
+        "--out", default="attrax-out", metavar="DIR", help="folder for files (default: attrax-out)"
+    )
+    command.add_argument("--json", action="store_true", help=json_help)
+
+
+def _recall(args: argparse.Namespace) -> int:
+    from .recall import run
+
+    return run(args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from .systems import show
+
+    return show()
+
+
+def _reproduce(args: argparse.Namespace) -> int:
+    from .systems import reproduce
+
+    return reproduce(args)
+
+
+def _info(args: argparse.Namespace) -> int:
+    from .machine import info
+
+    return info()

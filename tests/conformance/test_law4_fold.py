@@ -1,0 +1,263 @@
+"""Law 4: direct, blockwise, masked and sharded reading agree, in value and in gradient."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import attrax
+
+REGISTRY = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "registry.py")))
+STREAMED = [n for n in REGISTRY.SEPARATIONS if n not in ("score_softmax", "function")]
+ROWWISE = [n for n, part in REGISTRY.SIMILARITIES.items() if part.rowwise]
+WAYS = {
+    "blockwise": lambda memory: eqx.tree_at(
+        lambda m: m.block, memory, 4, is_leaf=lambda leaf: leaf is None
+    ),
+    "sharded": lambda memory: memory.shard(mesh(), "rows"),
+}
+
+
+def mesh():
+    return jax.make_mesh((2,), ("rows",), axis_types=(jax.sharding.AxisType.Auto,))
+
+
+def memory_of(similarity, separation, dtype=np.float32, **options):
+    rng = np.random.default_rng(0)
+    rows = REGISTRY.rows_of(similarity, rng, dtype)
+    values = jnp.asarray(rng.normal(size=(REGISTRY.ROWS, 3)), dtype)
+    return attrax.Memory(rows, values, similarity=similarity, separation=separation, **options)
+
+
+def query_of(similarity, dtype=np.float32):
+    return REGISTRY.rows_of(similarity, np.random.default_rng(1), dtype)[0]
+
+
+def outcome(memory, query):
+    """A number that every part of a reading enters, with an energy where there is one."""
+    reading = memory.read(query)
+    total = jnp.sum(jnp.sin(reading.value)) + jnp.sin(reading.mass)
+    if memory.separation.lacks_potential is None:
+        total = total + jnp.sin(reading.potential)
+    return total, reading
+
+
+def derivatives(memory, query):
+    """Value, reading, and gradients by rows, values, query and every parameter, as arrays."""
+
+    def loss(inputs):
+        return outcome(*inputs)
+
+    (value, reading), slopes = eqx.filter_value_and_grad(loss, has_aux=True)((memory, query))
+    changed, by_query = slopes
+    count = REGISTRY.ROWS
+    leaves = jax.tree.leaves((changed.similarity, changed.separation))
+    rows = changed.keys[:count], changed.values[:count]
+    return [value, *reading, *rows, by_query, *leaves]
+
+
+compiled = eqx.filter_jit(derivatives)
+
+
+def assert_same(found, expected, rtol):
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        scale = max(1.0, float(jnp.max(jnp.abs(jnp.nan_to_num(theirs)))))
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol * scale)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", STREAMED)
+def test_every_separation_reads_alike(name, way):
+    with jax.enable_x64():
+        separation = REGISTRY.SEPARATIONS[name]
+        similarity = REGISTRY.similarity_for(separation)
+        memory = memory_of(similarity, separation, np.float64)
+        query = query_of(similarity, np.float64)
+        assert_same(compiled(WAYS[way](memory), query), derivatives(memory, query), 1e-9)
+
+
+@pytest.mark.parametrize("name", ROWWISE)
+def test_every_similarity_reads_alike(name):
+    with jax.enable_x64():
+        similarity = REGISTRY.SIMILARITIES[name]
+        memory = memory_of(similarity, REGISTRY.SEPARATIONS["softmax"], np.float64)
+        query = query_of(similarity, np.float64)
+        found = compiled(WAYS["blockwise"](memory), query)
+        assert_same(found, derivatives(memory, query), 1e-9)
+
+
+@pytest.mark.parametrize("name", REGISTRY.SEPARATIONS)
+def test_absent_rows_are_as_if_they_were_not_there(name):
+    """Spare capacity and masked rows, whatever they hold, change nothing."""
+    separation = REGISTRY.SEPARATIONS[name]
+    if name == "function":
+
+        def softmax(scores, mask=None):
+            return jax.nn.softmax(scores, where=mask)
+
+        separation = type(separation)(softmax)
+    with jax.enable_x64():
+        similarity = REGISTRY.similarity_for(separation)
+        query = query_of(similarity, np.float64)
+        memory = memory_of(similarity, separation, np.float64)
+        expected = derivatives(memory, query)
+        roomy = memory_of(similarity, separation, np.float64, capacity=17)
+        assert_same(derivatives(roomy, query), expected, 1e-10)
+        extra = jnp.full((3, REGISTRY.WIDTH), 1e3)
+        masked = attrax.Memory(
+            jnp.concatenate([memory.keys, extra]),
+            jnp.concatenate([memory.values, extra[:, :3]]),
+            similarity=similarity,
+            separation=separation,
+            filled=np.arange(REGISTRY.ROWS + 3) < REGISTRY.ROWS,
+        )
+        assert_same(derivatives(masked, query), expected, 1e-10)
+
+
+@pytest.mark.parametrize("block", [None, 4])
+@pytest.mark.parametrize("name", REGISTRY.SEPARATIONS)
+def test_a_memory_of_nothing_reads_zero(name, block):
+    if name == "function" or (block and name not in STREAMED):
+        pytest.skip("read whole, or its own business")
+    separation = REGISTRY.SEPARATIONS[name]
+    similarity = REGISTRY.similarity_for(separation)
+    memory = memory_of(similarity, separation, filled=np.zeros(REGISTRY.ROWS, bool), block=block)
+    assert len(memory) == 0
+    query = query_of(similarity)
+    np.testing.assert_array_equal(memory(query), np.zeros(3))
+    np.testing.assert_array_equal(memory.weights(query), np.zeros(REGISTRY.ROWS))
+
+    slopes = eqx.filter_grad(lambda memory: jnp.sum(memory(query)))(memory)
+    for slope in jax.tree.leaves(slopes):
+        np.testing.assert_array_equal(slope, np.zeros(slope.shape))
+
+
+@pytest.mark.parametrize("name", REGISTRY.SIMILARITIES)
+def test_a_centroid_of_nothing_is_zero(name):
+    similarity = REGISTRY.SIMILARITIES[name]
+    if similarity.centroid is None:
+        pytest.skip("it has no centroid")
+    memory = attrax.Memory(
+        REGISTRY.rows_of(similarity, np.random.default_rng(0)),
+        similarity=similarity,
+        separation=REGISTRY.SEPARATIONS["softmax"],
+        projection="centroid",
+    ).forget(np.arange(REGISTRY.ROWS))
+    np.testing.assert_array_equal(memory(query_of(similarity)), np.zeros(REGISTRY.WIDTH))
+
+
+@pytest.mark.parametrize("name", REGISTRY.SEPARATIONS)
+def test_compiled_and_batched_reads_are_the_read(name):
+    separation = REGISTRY.SEPARATIONS[name]
+    similarity = REGISTRY.similarity_for(separation)
+    memory = memory_of(similarity, separation)
+    queries = REGISTRY.rows_of(similarity, np.random.default_rng(1))
+    one_by_one = jnp.stack([memory.read(query).value for query in queries])
+    batched = jax.jit(jax.vmap(memory))(queries)
+    scale = float(jnp.max(jnp.abs(one_by_one)))
+    np.testing.assert_allclose(batched, one_by_one, rtol=2e-4, atol=2e-5 * scale)
+
+
+@pytest.mark.parametrize("name", REGISTRY.SEPARATIONS)
+def test_half_precision_reads_as_its_rounded_rows_do(name):
+    """Rows of 8 bits, sums of 32: what differs is the rounding of weights and of the result."""
+    separation = REGISTRY.SEPARATIONS[name]
+    similarity = REGISTRY.similarity_for(separation)
+    half = memory_of(similarity, separation, jnp.bfloat16)
+    whole = jax.tree.map(
+        lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.bfloat16 else leaf, half
+    )
+    query = query_of(similarity, jnp.bfloat16)
+    found, expected = half(query), whole(query.astype(jnp.float32))
+    assert found.dtype == jnp.bfloat16
+    weights = jnp.abs(whole.weights(query.astype(jnp.float32)))
+    scale = float(jnp.sum(weights[:, None] * jnp.abs(whole.values), axis=0).max())
+    gap = jnp.abs(found.astype(jnp.float32) - expected)
+    assert float(jnp.max(gap)) <= 4 * 2.0**-8 * scale
+    if separation.lacks_potential is None:
+        # The potential is made of 32-bit sums, so the query's and keys' rounding is all there is.
+        ours = half.read(query).potential
+        assert ours.dtype == jnp.float32
+        theirs = whole.read(query.astype(jnp.float32)).potential
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["softmax", "power_3", "ghost", "entmax_1.5", "entmax_1.3"])
+def test_second_derivatives_agree(name):
+    """Training through a force needs the slope of a slope."""
+    with jax.enable_x64():
+        separation = REGISTRY.SEPARATIONS[name]
+        similarity = REGISTRY.similarity_for(separation)
+        memory = memory_of(similarity, separation, np.float64)
+        query = query_of(similarity, np.float64)
+
+        def bend(memory):
+            return jax.jit(jax.jacfwd(jax.grad(lambda q: outcome(memory, q)[0])))(query)
+
+        np.testing.assert_allclose(
+            bend(WAYS["blockwise"](memory)), bend(memory), rtol=1e-7, atol=1e-7
+        )
+
+
+def test_half_a_difference_is_caught():
+    """The comparison sees one row that is read from another block's reference."""
+    memory = memory_of(REGISTRY.SIMILARITIES["dot"], REGISTRY.SEPARATIONS["softmax"])
+    query = query_of(REGISTRY.SIMILARITIES["dot"])
+    wrong = eqx.tree_at(lambda m: m.keys, memory, memory.keys.at[7, 2].multiply(1.001))
+    with pytest.raises(AssertionError):
+        assert_same(derivatives(wrong, query), derivatives(memory, query), 1e-6)
+
+
+def test_what_is_exchanged_does_not_grow_with_the_rows():
+    """A sharded read of additive weights moves sums between devices, never keys."""
+    dot, softmax = REGISTRY.SIMILARITIES["dot"], REGISTRY.SEPARATIONS["softmax"]
+    memory = memory_of(dot, softmax).shard(mesh(), "rows")
+    text = jax.jit(lambda query: memory.read(query).value).lower(query_of(dot)).compile().as_text()
+    assert "all-reduce" in text
+    assert "all-gather" not in text
+
+
+@pytest.mark.parametrize("name", ["max", "top_softmax", "top_identity"])
+@pytest.mark.parametrize("way", ["direct", *WAYS])
+def test_ties_go_to_the_rows_stored_first(name, way):
+    row = np.ones((1, REGISTRY.WIDTH), np.float32)
+    separation = REGISTRY.SEPARATIONS[name]
+    values = np.arange(REGISTRY.ROWS, dtype=np.float32)[:, None]
+    memory = attrax.Memory(
+        np.repeat(row, REGISTRY.ROWS, axis=0),
+        values,
+        similarity=REGISTRY.SIMILARITIES["dot"],
+        separation=separation,
+    )
+    placed = memory if way == "direct" else WAYS[way](memory)
+    weights = np.zeros(REGISTRY.ROWS)
+    weights[: separation.k] = 6.0 if name == "top_identity" else 1 / separation.k
+    np.testing.assert_allclose(memory.weights(row[0]), weights, rtol=1e-6)
+    np.testing.assert_allclose(placed(row[0]), weights @ values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("way", ["direct", *WAYS])
+@pytest.mark.parametrize("name", ["max", "top_softmax", "softmax"])
+def test_scores_of_minus_infinity_tie_with_one_another(name, way):
+    """Every row has what the query lacks: all diverge alike, and none is absent."""
+    rows = np.zeros((REGISTRY.ROWS, REGISTRY.WIDTH), np.float32)
+    rows[:, 0], rows[:, 1] = 1.0, np.arange(REGISTRY.ROWS)
+    separation = REGISTRY.SEPARATIONS[name]
+    values = np.arange(1, REGISTRY.ROWS + 1, dtype=np.float32)[:, None]
+    memory = attrax.Memory(
+        rows,
+        values,
+        similarity=REGISTRY.SIMILARITIES["kullback_leibler_unsmoothed"],
+        separation=separation,
+    )
+    placed = memory if way == "direct" else WAYS[way](memory)
+    query = np.array([0, 0, 1, 1, 1, 1], np.float32)
+    assert bool(jnp.all(memory.scores(query) == -jnp.inf))
+    first = getattr(separation, "k", REGISTRY.ROWS)
+    np.testing.assert_allclose(placed(query), [values[:first].mean()], rtol=1e-6)

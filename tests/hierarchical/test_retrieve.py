@@ -1,0 +1,215 @@
+import diffrax
+import jax
+import jax.numpy as jnp
+import pytest
+
+from attrax import Memory, Outcome, retrieve
+from attrax.dynamics import FixedPoint, Flow, Iterate
+from attrax.hierarchical import (
+    AbstractSynapse,
+    DenseSynapse,
+    HierarchicalMemory,
+    Neurons,
+    SeparationLagrangian,
+    SimilaritySynapse,
+)
+from attrax.separation import Entmax, Exponential, Power, Softmax
+from attrax.similarity import Cosine, Dot, Euclidean, JensenShannon, KullbackLeibler, Manhattan
+
+FLOW = Flow(20.0, rtol=1e-7, atol=1e-9, max_steps=2000)
+SEPARATIONS = [Softmax(3.0), Power(2, rectified=True), Exponential(0.3), Entmax(1.5, 3.0)]
+
+
+def two_layers(keys, similarity, separation, tau):
+    return HierarchicalMemory(
+        {
+            "value": Neurons(keys.shape[1]),
+            "memory": Neurons(keys.shape[0], SeparationLagrangian(separation), tau=tau),
+        },
+        [SimilaritySynapse(similarity, keys)],
+    )
+
+
+def largest_rise(network, queries, flow=FLOW):
+    """The largest rise of the energy along flows, and the largest term of the energy."""
+
+    @jax.jit
+    @jax.vmap
+    def run(query):
+        model = network.model(query)
+        path = flow.run(model, model.initial, path=True).path
+        terms = jax.vmap(lambda states: jnp.stack(list(network.energies(states).values())))(path)
+        return jnp.max(jnp.diff(jnp.sum(terms, 1))), jnp.max(jnp.abs(terms))
+
+    rises, terms = run(queries)
+    assert jnp.all(jnp.isfinite(rises))
+    return jnp.max(rises), jnp.max(terms)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("similarity", "separation", "tau"),
+    [
+        *((Dot(), separation, 0.3) for separation in SEPARATIONS),
+        (Cosine(), SEPARATIONS[2], 0.3),
+        (Euclidean(), SEPARATIONS[0], 0.3),
+        (KullbackLeibler(), SEPARATIONS[0], 0.0),
+        (JensenShannon(), SEPARATIONS[3], 0.0),
+    ],
+    ids=repr,
+)
+def test_the_energy_of_smooth_networks_never_rises(x64, rows, similarity, separation, tau):
+    keys = rows() - 0.5 if isinstance(similarity, Dot) else rows()
+    network = two_layers(keys, similarity, separation, tau)
+    rise, scale = largest_rise(network, rows(1, (4, 6)))
+    assert rise <= 1e-12 * scale
+
+
+@pytest.mark.slow
+def test_manhattan_chatters_and_relaxation_does_not(x64, rows):
+    # Signs of differences do not vanish where entries agree: a step overshoots by its length.
+    network = two_layers(rows(), Manhattan(), Softmax(3.0), 0.0)
+    queries = rows(1, (4, 6))
+    rise, _ = largest_rise(network, queries, Flow(3.0, rtol=1e-4, atol=1e-6, max_steps=2000))
+    assert 1e-12 < rise < 1e-2
+    relax = jax.jit(jax.vmap(lambda value: network.relax({"value": value})["value"]))
+    energy = jax.jit(jax.vmap(lambda value: network.energy({"value": value})))
+    path = [queries]
+    for _ in range(4):
+        path.append(relax(path[-1]))
+    assert jnp.all(jnp.diff(jnp.stack([energy(value) for value in path]), axis=0) <= 1e-13)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("similarity", "tau"), [(Dot(), 0.0), (Euclidean(), 0.1)], ids=repr)
+def test_the_flow_ends_where_the_memory_does(rows, similarity, tau):
+    patterns = jax.random.normal(jax.random.key(0), (12, 32))
+    patterns /= jnp.linalg.norm(patterns, axis=1, keepdims=True)
+    queries = patterns + 0.05 * jax.random.normal(jax.random.key(1), (12, 32))
+    memory = Memory(patterns, similarity=similarity, separation=Softmax(30.0))
+    expected = retrieve(memory, queries, Iterate(rtol=1e-6))
+    flow = Flow() if tau == 0 else Flow(solver=diffrax.Kvaerno3())
+    found = retrieve(memory.as_network(tau=tau), queries, flow)
+    assert jnp.all(found.outcome == Outcome.converged)
+    assert jnp.allclose(found.state, expected.state, atol=1e-3)
+    assert jnp.allclose(found.state, patterns, atol=1e-3)
+    assert jnp.allclose(found.memories, expected.memories, atol=1e-3)
+    assert jnp.allclose(found.energy, expected.energy, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_default_memory_in_key_space():
+    patterns = jax.random.uniform(jax.random.key(0), (12, 24))
+    queries = patterns + 0.1 * jax.random.normal(jax.random.key(1), (12, 24))
+    memory = Memory(patterns)
+    found = retrieve(memory.as_network(), memory.encode(queries), Flow())
+    assert jnp.allclose(found.state, memory.keys, atol=1e-2)
+    assert jnp.array_equal(jnp.argmax(found.state @ memory.keys.T, 1), jnp.arange(12))
+
+
+@pytest.mark.parametrize("dynamics", [Iterate(), FixedPoint()], ids=["iterate", "fixed point"])
+def test_iterating_a_fast_network_is_reading_its_memory(rows, dynamics):
+    memory = Memory(rows(), similarity=Euclidean(), separation=Softmax(20.0))
+    expected = retrieve(memory, rows(1, (4, 6)), dynamics)
+    found = retrieve(memory.as_network(), rows(1, (4, 6)), dynamics)
+    assert jnp.allclose(found.state, expected.state, atol=1e-5)
+    assert jnp.array_equal(found.steps, expected.steps)
+    assert jnp.allclose(found.energy, expected.energy, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_paths_begin_with_the_query_and_fall(rows):
+    memory = Memory(rows(), similarity=Euclidean(), separation=Softmax(20.0))
+    network, query = memory.as_network(tau=0.2), rows(1, (6,))
+    found = retrieve(network, query, Flow(max_steps=60), path=True)
+    assert found.path.shape == (61, 6)
+    assert jnp.array_equal(found.path[0], query)
+    assert jnp.allclose(found.path[-1], found.state, atol=1e-3)
+    assert found.energies[-1] < found.energies[0] - 1e-3
+    assert jnp.max(jnp.diff(found.energies)) <= 1e-5
+    assert jnp.allclose(found.energies[-1], found.energy, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_known_entries_are_held_and_the_rest_is_completed(rows):
+    patterns = jnp.sign(jax.random.normal(jax.random.key(0), (6, 32)))
+    network = Memory(patterns, similarity=Dot(), separation=Softmax(1.0)).as_network(tau=0.1)
+    known = jnp.arange(32) < 16
+    queries = jnp.where(known[None], patterns, jnp.nan)
+    found = retrieve(network, queries, Flow(), known=known)
+    assert jnp.array_equal(found.state[:, :16], patterns[:, :16])
+    assert jnp.allclose(found.state, patterns, atol=1e-2)
+
+
+def test_time_is_in_units_of_the_slowest_layer(x64, rows):
+    def ends(scale):
+        neurons = {
+            "value": Neurons(6, tau=scale),
+            "memory": Neurons(12, SeparationLagrangian(Softmax(3.0)), tau=0.25 * scale),
+        }
+        network = HierarchicalMemory(neurons, [SimilaritySynapse(Euclidean(), rows())])
+        model = network.model(rows(1, (6,)))
+        return network, model, model.pull(model.initial)
+
+    network, model, pulled = ends(1.0)
+    plain, start = network.pull(model.initial), model.initial
+    assert jnp.allclose(pulled["value"], plain["value"])
+    speed = pulled["memory"] - start["memory"]
+    assert jnp.allclose(speed, 4 * (plain["memory"] - start["memory"]))
+    assert jnp.allclose(ends(10.0)[2]["memory"], pulled["memory"])
+
+
+def test_the_first_state_of_hidden_layers_is_their_pull(rows):
+    keys, query = rows(), rows(1, (6,))
+    model = two_layers(keys, Cosine(), Softmax(3.0), 0.5).model(query)
+    assert jnp.array_equal(model.initial["value"], query)
+    assert jnp.allclose(model.initial["memory"], Cosine()(keys, query))
+    fast = two_layers(keys, Cosine(), Softmax(3.0), 0.0).model(query)
+    assert fast.initial.keys() == {"value"}
+
+
+class Picture(AbstractSynapse):
+    """Rows that are pictures: E = −Σ f_μ ⟨K_μ, g⟩."""
+
+    pictures: jax.Array
+    layers = ("value", "memory")
+    linear = (True, True)
+    drives = ("signed", "signed")
+
+    def __call__(self, lower, upper):
+        return -jnp.einsum("n,nij,ij->", upper, self.pictures, lower)
+
+    def check(self, lower, upper):
+        assert self.pictures.shape == (*upper.shape, *lower.shape)
+
+
+def test_layers_of_any_shape_take_flat_queries():
+    pictures = jax.random.normal(jax.random.key(0), (3, 2, 4))
+    separation = SeparationLagrangian(Softmax(2.0))
+    neurons = {"value": Neurons((2, 4)), "memory": Neurons(3, separation, 0.0)}
+    network = HierarchicalMemory(neurons, [Picture(pictures)])
+    flat = DenseSynapse(pictures.reshape(3, 8))
+    expected = HierarchicalMemory({**neurons, "value": Neurons(8)}, [flat])
+    queries = pictures.reshape(3, 8) + 0.1
+    assert network.width == 8
+    found, flattened = (retrieve(each, queries, Iterate()) for each in (network, expected))
+    assert found.state.shape == (3, 8)
+    assert jnp.allclose(found.state, flattened.state, atol=1e-5)
+    assert jnp.allclose(found.energy, flattened.energy, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_network_without_exact_update_answers_where_it_rests(rows):
+    network = two_layers(rows(), JensenShannon(), Softmax(3000.0), 0.0)
+    assert network.lacks_relaxation is not None
+    queries = rows() + 0.01 * jax.random.normal(jax.random.key(2), (12, 6))
+    found = retrieve(network, queries, Flow(1000.0))
+
+    def shares(states):
+        return states / jnp.sum(states, axis=1, keepdims=True)
+
+    # The length of a state plays no part in the divergence, so that the flow leaves it alone.
+    lengths = jnp.linalg.norm(queries, axis=1)
+    assert jnp.allclose(jnp.linalg.norm(found.state, axis=1), lengths, rtol=1e-2)
+    off = jnp.abs(shares(found.state) - shares(rows()))
+    assert jnp.max(off) < 0.1 * jnp.max(jnp.abs(shares(queries) - shares(rows())))

@@ -1,0 +1,96 @@
+"""The centroid makes R(v) − Σ w s(k, v) smallest; that is what an energy's descent rests on."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import attrax
+from attrax.separation import Softmax
+from attrax.similarity import Hamming, Manhattan
+
+REGISTRY = SimpleNamespace(
+    **runpy.run_path(str(Path(__file__).parent.parent / "conformance" / "registry.py"))
+)
+WITH = [n for n, part in REGISTRY.SIMILARITIES.items() if part.centroid is not None]
+
+
+def loss(part, rows, weights):
+    return jax.vmap(lambda state: part.state_term(state) - weights @ part(rows, state))
+
+
+def agreed(part, rows, weights):
+    centroid = part.centroid
+    if hasattr(centroid, "agree"):
+        return centroid.agree(rows, weights)
+    return centroid.settle(weights @ centroid.carrier(rows), jnp.sum(weights))
+
+
+@pytest.mark.parametrize("name", WITH)
+def test_no_drawn_state_is_better(name):
+    with jax.enable_x64():
+        part = REGISTRY.SIMILARITIES[name]
+        rng = np.random.default_rng(0)
+        rows = REGISTRY.rows_of(part, rng, np.float64)
+        if name == "correlation_encoded":
+            from attrax.similarity.centroids import standardise
+
+            rows = standardise(rows)
+        for signed in (False, True):
+            if signed and not part.centroid.signed:
+                continue
+            weights = rng.normal(size=REGISTRY.ROWS)
+            weights = jnp.asarray(weights if signed else np.abs(weights))
+            centroid = agreed(part, rows, weights)
+            others = [REGISTRY.rows_of(part, rng, np.float64, size=200), rows]
+            for size in (1e-3, 1e-2, 0.1):
+                steps = jnp.asarray(rng.normal(size=(100, REGISTRY.WIDTH)))
+                others.append(centroid[None] + size * steps)
+                if part.rows == "non-negative":
+                    others[-1] = jnp.maximum(others[-1], 1e-6)
+            value = loss(part, rows, weights)
+            here = float(value(centroid[None])[0])
+            there = value(jnp.concatenate(others))
+            assert float(jnp.min(there)) >= here - 1e-12 * (1 + abs(here))
+            # The drawn states differ from it, so that the comparison says something.
+            assert float(jnp.median(there)) > here
+
+
+def weighted_median(column, weights):
+    order = np.argsort(column)
+    heights = np.cumsum(weights[order])
+    return column[order][np.searchsorted(heights, 0.5 * heights[-1])]
+
+
+def weighted_mode(column, weights):
+    values = np.unique(column)
+    return values[np.argmax([weights[column == value].sum() for value in values])]
+
+
+@pytest.mark.parametrize(
+    ("part", "formula"), [(Manhattan(), weighted_median), (Hamming(), weighted_mode)]
+)
+def test_medians_and_modes_are_those_of_numpy(part, formula):
+    with jax.enable_x64():
+        agree = jax.jit(part.centroid.agree)
+        rng = np.random.default_rng(0)
+        for _ in range(50):
+            rows = np.round(2 * rng.normal(size=(REGISTRY.ROWS, REGISTRY.WIDTH)))
+            weights = rng.random(REGISTRY.ROWS) * (rng.random(REGISTRY.ROWS) < 0.7)
+            found = agree(jnp.asarray(rows), jnp.asarray(weights))
+            expected = [formula(column, weights) for column in rows.T]
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("part", [Manhattan(), Hamming()])
+def test_absent_rows_have_no_say(part):
+    """Zeros that pad the capacity are no entries."""
+    rows = np.round(10 + np.random.default_rng(0).normal(size=(3, 6)))
+    options = {"similarity": part, "separation": Softmax(1.0), "projection": "centroid"}
+    plain, roomy = attrax.Memory(rows, **options), attrax.Memory(rows, capacity=12, **options)
+    query = jnp.asarray(rows[0] + 1, jnp.float32)
+    np.testing.assert_array_equal(roomy(query), plain(query))

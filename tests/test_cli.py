@@ -1,0 +1,251 @@
+"""The command line: what it prints, what it writes, and what it says to wrong calls."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from attrax import papers
+from attrax.cli import main
+from attrax.data import load
+from attrax.papers.contract import Claim, Reproduction
+from attrax.version import __version__
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+def without_times(report):
+    return report | {"results": [r | {"seconds": None} for r in report["results"]]}
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory):
+    """A .npy file of twelve images laid flat, in an unusual range."""
+    path = tmp_path_factory.mktemp("npy") / "rows.npy"
+    np.save(path, 200 * load("sample", limit=12).x - 100)
+    return path
+
+
+def in_a_new_process(code, **variables):
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={k: v for k, v in os.environ.items() if not k.startswith("JAX_")} | variables,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_list_names_every_system(capsys):
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    systems = papers.systems()
+    assert systems
+    for system in systems:
+        (line,) = [line for line in out.splitlines() if line.startswith(system.slug)]
+        assert line.split()[1] == f"{system.held}/{system.claims}"
+
+
+def test_info_says_what_a_bug_report_needs(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert __version__ in out
+    for word in ("python", "jax", "equinox", "devices", "float32", "cache", "sample"):
+        assert word in out
+
+
+def test_recall_counts_draws_and_writes(capsys, tmp_path):
+    folder = tmp_path / "new" / "folder"
+    assert main(["recall", "--number", "40", "--show", "2", "--out", str(folder)]) == 0
+    out = capsys.readouterr().out
+    report = json.loads((folder / "recall.json").read_text(encoding="utf-8"))
+    assert [r["damage"] for r in report["results"]] == ["noise", "salt", "drop", "half"]
+    for result in report["results"]:
+        assert result["of"] == report["stored"] == 40
+        assert 38 <= result["exact"] <= result["right"] <= 40
+        (line,) = [line for line in out.splitlines() if line.startswith(result["text"])]
+        assert line.split()[-4:-1] == [str(result[k]) for k in ("exact", "right", "of")]
+    assert (folder / "recall.png").read_bytes().startswith(PNG)
+    assert files(folder) == ["recall.json", "recall.png"]
+
+
+def test_json_stands_alone_and_a_seed_gives_the_same(capsys, tmp_path):
+    call = ["recall", "--number", "40", "--show", "2", "--json", "--damage", "noise"]
+    call += ["--out", str(tmp_path)]
+    reports = []
+    for seed in ("3", "3", "4"):
+        assert main([*call, "--level", "3", "--seed", seed]) == 0
+        reports.append(json.loads(capsys.readouterr().out))
+        written = json.loads((tmp_path / "recall.json").read_text(encoding="utf-8"))
+        assert written == reports[-1]
+    assert without_times(reports[0]) == without_times(reports[1])
+    assert without_times(reports[0]) | {"seed": 4} != without_times(reports[2])
+    # Much noise is too much: the counts are no constants.
+    assert reports[0]["results"][0]["exact"] < 40
+
+
+def test_recall_of_an_array_of_vectors_within_any_range(capsys, flat, tmp_path):
+    assert main(["recall", str(flat), "--show", "20", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "12 images of 28 × 28" in out
+    assert "brought to 0 ... 1" in out
+    assert (tmp_path / "recall.png").read_bytes().startswith(PNG)
+
+
+def test_recall_of_a_folder(capsys, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    colours = np.random.default_rng(0).integers(0, 255, (3, 200, 150, 3), dtype=np.uint8)
+    (tmp_path / "mine").mkdir()
+    for i, pixels in enumerate(colours):
+        image.fromarray(pixels).save(tmp_path / "mine" / f"{i}.png")
+    call = ["recall", str(tmp_path / "mine"), "--damage", "frame", "--out", str(tmp_path / "out")]
+    assert main(call) == 0
+    assert "3 images of 3 × 128 × 96 pixels" in capsys.readouterr().out
+    assert main([*call, "--size", "16", "--number", "2"]) == 0
+    assert "2 images of 3 × 16 × 16 pixels" in capsys.readouterr().out
+
+
+def test_recall_without_matplotlib_says_how_to_get_the_picture(capsys, flat, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["recall", str(flat), "--damage", "drop", "--out", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert 'pip install "attrax[plot]"' in captured.err
+    assert "pixels dropped" in captured.out
+    assert files(tmp_path) == ["recall.json"]
+
+
+def test_nothing_half_written_is_left(capsys, flat, tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    def full(self, path, **options):
+        path.write_bytes(PNG)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    assert main(["recall", str(flat), "--damage", "drop", "--out", str(tmp_path)]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("", "COMMAND"),
+        ("recal", "invalid choice"),
+        ("recall --numbr 3", "--numbr"),
+        ("recall --num 3", "--num"),
+        ("recall --number 0", "must lie in 1 to"),
+        ("recall --number x", "whole number"),
+        ("recall --number " + "9" * 30, "whole number"),
+        ("recall --number 1", "at least two"),
+        ("recall --show 21", "must lie in 1 to 20"),
+        ("recall --seed -1", "--seed"),
+        ("recall --damage rain", "noise, salt, drop, half, frame"),
+        ("recall --level 0.3", "--damage noise"),
+        ("recall --damage noise --damage salt --level 0.3", "one kind"),
+        ("recall --damage salt --level 1.5", "from 0 to 1"),
+        ("recall --damage noise --level -1", "at least 0"),
+        ("recall --damage noise --level nan", "at least 0"),
+        ("recall --damage half --level 1", "leaves nothing"),
+        ("recall --size 16", "folder"),
+        ("recall no-such-folder", "no-such-folder"),
+        ("recall notes.txt", "folder of PNG"),
+        ("recall broken.npy", "cannot be read"),
+        ("recall empty", "no image"),
+        ("recall alike.npy", "can hardly be told"),
+        ("recall constant.npy", "constant"),
+        ("recall --out notes.txt", "name a folder"),
+        ("recall --out notes.txt/deeper", "name a folder"),
+        ("reproduce", "--all"),
+        ("reproduce --all universal-hopfield", "not both"),
+        ("reproduce no-such-system", "universal-hopfield"),
+        ("reproduce universal-hopfield --profile slow", "quick or full"),
+        ("reproduce universal-hopfield --data nothing", "must be one of"),
+        ("reproduce universal-hopfield --seed 1.5", "whole number"),
+        ("list more", "unrecognized"),
+    ],
+)
+def test_a_wrong_call_is_told_in_one_line(call, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("no images")
+    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY\x01\x00 and nothing else")
+    (tmp_path / "empty").mkdir()
+    np.save("alike.npy", np.tile(np.linspace(0, 1, 9, dtype=np.float32), (5, 1)))
+    np.save("constant.npy", np.ones((5, 9), np.float32))
+    before = files(tmp_path)
+    assert main(call.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("attrax: ")
+    assert captured.err.count("\n") == 1
+    assert words in captured.err
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(("measured", "status"), [(0.9, 0), (0.1, 1)])
+def test_a_claim_that_fails_is_the_exit_status(measured, status, capsys, tmp_path, monkeypatch):
+    claims = (Claim("most come back", "0.8", "Figure 1", least=0.8),)
+    calls = []
+
+    def reproduce(slug, **options):
+        calls.append((slug, options))
+        result = claims[0].judge([measured if slug == "b" else 1.0])
+        return Reproduction(slug, options["profile"], 1.0, (result,))
+
+    monkeypatch.setattr(papers, "systems", lambda: [papers.System(s, s, 0, 1) for s in "ab"])
+    monkeypatch.setattr(papers, "reproduce", reproduce)
+    call = ["reproduce", "--all", "--profile", "full", "--seed", "5", "--out", str(tmp_path)]
+    assert main(call) == status
+    assert "most come back" in capsys.readouterr().out
+    options = {"profile": "full", "data": None, "seed": 5, "out": tmp_path}
+    assert calls == [("a", options), ("b", options)]
+    assert main([*call, "--json"]) == status
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["slug"] for line in lines] == ["a", "b"]
+    assert lines[1]["claims"][0]["verdict"] == ("fails" if status else "holds")
+
+
+def test_an_interruption_is_no_traceback(capsys, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(papers, "systems", interrupted)
+    assert main(["list"]) == 130
+    assert capsys.readouterr().err == "attrax: interrupted\n"
+
+
+def test_help_and_list_do_without_jax():
+    code = (
+        "import sys\n"
+        "from attrax.cli import main\n"
+        "for words in ([], ['recall'], ['list'], ['reproduce'], ['info']):\n"
+        "    try: main([*words, '--help'])\n"
+        "    except SystemExit as end: assert end.code == 0\n"
+        "main(['list'])\n"
+        "print('loaded:', sorted({'jax', 'numpy', 'matplotlib'} & set(sys.modules)))\n"
+    )
+    out = in_a_new_process(code)
+    assert out.count("usage: attrax") == 5
+    assert out.endswith("loaded: []\n")
+
+
+def test_compiled_programs_go_where_the_user_wants_them(tmp_path):
+    code = "from attrax.cli import main; main(['info'])"
+    out = in_a_new_process(code, XDG_CACHE_HOME=str(tmp_path / "a"))
+    assert str(tmp_path / "a" / "attrax" / "jax") in out
+    assert (tmp_path / "a" / "attrax" / "jax").is_dir()
+    out = in_a_new_process(
+        code, XDG_CACHE_HOME=str(tmp_path / "b"), JAX_COMPILATION_CACHE_DIR=str(tmp_path / "c")
+    )
+    assert str(tmp_path / "c") in out
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,38 @@
+"""Pages that speak of numbers say what their scripts print; the contributor's walk-through runs."""
+
+import contextlib
+import io
+import runpy
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+
+def table(text):
+    """The rows of Markdown tables with a number in each cell but the first, by their names."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    numbers = {row[0]: row[1:] for row in rows if all(c.isdigit() for c in row[1:]) and row[1:]}
+    return {name: [int(cell) for cell in cells] for name, cells in numbers.items()}
+
+
+@pytest.mark.parametrize("name", ["which_similarity", "which_beta"])
+def test_a_page_shows_what_its_script_prints(name, root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path(str(root / "examples" / f"{name}.py"), run_name="__main__")
+    page = table((root / "docs" / "choosing.md").read_text(encoding="utf-8"))
+    found = table(printed.getvalue())
+    assert len(found) > 5
+    for row, numbers in found.items():
+        # Of 50 or 100 pictures, one may fall on the other side where machines round differently.
+        assert page[row] == pytest.approx(numbers, abs=2), row
+
+
+def test_the_walk_through_for_contributors_runs(root):
+    sybil = Sybil(parsers=[PythonCodeBlockParser()], path=str(root))
+    blocks = list(sybil.parse(root / "CONTRIBUTING.md").examples())
+    assert len(blocks) == 3
+    for block in blocks:
+        block.evaluate()
