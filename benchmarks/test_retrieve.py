@@ -44,7 +44,7 @@ def losses(steps):
         return attrax.Memory(keys, similarity=similarity.Euclidean(), separation=separated)
 
     def implicit(keys):
-        how = dynamics.FixedPoint(rtol=1e-6, atol=1e-7, max_steps=steps)
+        how = dynamics.FixedPoint(max_steps=steps)
         return jnp.sum(jnp.square(attrax.retrieve(memory(keys), q, how).state))
 
     def unrolled(keys):

@@ -15,10 +15,10 @@ from .errors import is_concrete
 from .separation import AbstractAdditive, AbstractSelective, AbstractSeparation
 from .separation.fold import Query, Reading, Rows, fold
 
-# Blocks of a megabyte of keys stay in a core's cache while all queries pass over them; more than
-# a thousand rows make too many scores a query. Up to a few megabytes one product is faster.
+# Blocks of a megabyte of keys stay in a core's cache while all queries pass over them, and so do
+# the scores of no more than 512 rows. Up to a few megabytes in all, one product is faster.
 _BLOCK_BYTES = 1 << 20
-_BLOCK_ROWS = (256, 1024)
+_BLOCK_ROWS = (256, 512)
 _WHOLE_BYTES = 4 << 20
 _WHOLE_ROWS = 4096
 

@@ -279,6 +279,7 @@ def test_fast_layers_follow_from_the_others(rows):
     assert jnp.allclose(network.energy({"value": value}), effective, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_slow_networks_approach_the_fast_one_linearly(x64, rows):
     flow = attrax.dynamics.Flow(2.0, rtol=1e-9, atol=1e-9, max_steps=4000)
 

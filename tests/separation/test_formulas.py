@@ -20,7 +20,7 @@ def scores(low=-50.0, high=50.0):
     """Scores with ties, zeros and large steps."""
     each = st.one_of(
         st.floats(low, high, allow_subnormal=False),
-        st.integers(int(max(low, -3)), 3).map(float),
+        st.integers(1 if low > 0 else -3, 3).map(float),
     )
     return arrays(np.float64, SIZE, elements=each)
 
@@ -73,21 +73,21 @@ def relu(s):
 # Each with its weights, its potential (or None), and the lowest score it is tried on.
 CASES = {
     "softmax": (
-        sep.Softmax(0.7),
-        lambda s: softmax(0.7, s),
-        lambda s: scipy.special.logsumexp(0.7 * s) / 0.7 if s.size else -np.inf,
+        sep.Softmax(0.75),
+        lambda s: softmax(0.75, s),
+        lambda s: scipy.special.logsumexp(0.75 * s) / 0.75 if s.size else -np.inf,
         -50.0,
     ),
     "ghost": (
-        sep.GhostSoftmax(0.7),
-        lambda s: scipy.special.softmax(np.append(0.7 * s, 0.0))[:-1],
-        lambda s: scipy.special.logsumexp(np.append(0.7 * s, 0.0)) / 0.7,
+        sep.GhostSoftmax(0.75),
+        lambda s: scipy.special.softmax(np.append(0.75 * s, 0.0))[:-1],
+        lambda s: scipy.special.logsumexp(np.append(0.75 * s, 0.0)) / 0.75,
         -50.0,
     ),
     "exponential": (
-        sep.Exponential(0.7),
-        lambda s: np.exp(0.7 * s),
-        lambda s: np.sum(np.exp(0.7 * s)) / 0.7,
+        sep.Exponential(0.75),
+        lambda s: np.exp(0.75 * s),
+        lambda s: np.sum(np.exp(0.75 * s)) / 0.75,
         -50.0,
     ),
     "identity": (sep.Identity(), lambda s: s, lambda s: 0.5 * s @ s, -50.0),
@@ -113,34 +113,34 @@ CASES = {
         -50.0,
     ),
     "sparsemax": (
-        sep.Entmax(2.0, 0.7),
-        lambda s: entmax(2.0, 0.7, s),
-        lambda s: entmax_potential(2.0, 0.7, s) if s.size else None,
+        sep.Entmax(2.0, 0.75),
+        lambda s: entmax(2.0, 0.75, s),
+        lambda s: entmax_potential(2.0, 0.75, s) if s.size else None,
         -50.0,
     ),
     "entmax 1.5": (
-        sep.Entmax(1.5, 0.7),
-        lambda s: entmax(1.5, 0.7, s),
-        lambda s: entmax_potential(1.5, 0.7, s) if s.size else None,
+        sep.Entmax(1.5, 0.75),
+        lambda s: entmax(1.5, 0.75, s),
+        lambda s: entmax_potential(1.5, 0.75, s) if s.size else None,
         -50.0,
     ),
     "entmax 1.25": (
-        sep.Entmax(1.25, 0.7),
-        lambda s: entmax(1.25, 0.7, s),
-        lambda s: entmax_potential(1.25, 0.7, s) if s.size else None,
+        sep.Entmax(1.25, 0.75),
+        lambda s: entmax(1.25, 0.75, s),
+        lambda s: entmax_potential(1.25, 0.75, s) if s.size else None,
         -50.0,
     ),
     "max": (sep.Max(), first_best, lambda s: s.max() if s.size else -np.inf, -50.0),
     "top 3": (
-        sep.TopK(3, sep.Softmax(0.7)),
-        lambda s: best(3, lambda t: softmax(0.7, t), s),
-        lambda s: scipy.special.logsumexp(0.7 * np.sort(s)[-3:]) / 0.7 if s.size else -np.inf,
+        sep.TopK(3, sep.Softmax(0.75)),
+        lambda s: best(3, lambda t: softmax(0.75, t), s),
+        lambda s: scipy.special.logsumexp(0.75 * np.sort(s)[-3:]) / 0.75 if s.size else -np.inf,
         -50.0,
     ),
     "top of more than there are": (
-        sep.TopK(SIZE + 3, sep.Exponential(0.3)),
-        lambda s: np.exp(0.3 * s),
-        lambda s: np.sum(np.exp(0.3 * s)) / 0.3,
+        sep.TopK(SIZE + 3, sep.Exponential(0.25)),
+        lambda s: np.exp(0.25 * s),
+        lambda s: np.sum(np.exp(0.25 * s)) / 0.25,
         -50.0,
     ),
     "sum of powers": (
@@ -150,8 +150,8 @@ CASES = {
         -50.0,
     ),
     "sum of exponentials": (
-        sep.SumNormalised(sep.Exponential(0.7)),
-        lambda s: softmax(0.7, s),
+        sep.SumNormalised(sep.Exponential(0.75)),
+        lambda s: softmax(0.75, s),
         None,
         -50.0,
     ),

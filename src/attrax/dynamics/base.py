@@ -96,6 +96,14 @@ class AbstractDynamics(eqx.Module):
         """
 
 
+def advanced(model: Model, state: PyTree) -> PyTree:
+    """One step without time constants: a model of layers relaxes them in turn, others are read.
+
+    All layers at once could cycle with rising energy.
+    """
+    return getattr(model, "relax", model.pull)(state)
+
+
 def norm(state: PyTree) -> Float[Array, ""]:
     """The Euclidean norm over all leaves, in at least 32 bits."""
     squares = [

@@ -3,9 +3,10 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
-from .base import AbstractDynamics, Model, Outcome, Run, finite
+from .base import AbstractDynamics, Model, Outcome, Run, advanced, finite
 from .iterate import check_limits
 
 
@@ -64,9 +65,12 @@ class FixedPoint(AbstractDynamics):
             solver = optimistix.FixedPointIteration(rtol=self.rtol, atol=self.atol)
         adjoint = self.adjoint
         if adjoint is None:
-            adjoint = optimistix.ImplicitAdjoint(lineax.GMRES(rtol=self.rtol, atol=self.atol))
+            # Asked for more than its type can hold, GMRES reports that it stagnates.
+            finest = max(100 * float(jnp.finfo(leaf.dtype).eps) for leaf in jax.tree.leaves(state))
+            linear = lineax.GMRES(rtol=max(self.rtol, finest), atol=max(self.atol, finest))
+            adjoint = optimistix.ImplicitAdjoint(linear)
         solution = optimistix.fixed_point(
-            lambda state, model: model.pull(state),
+            lambda state, model: advanced(model, state),
             solver,
             state,
             args=model,

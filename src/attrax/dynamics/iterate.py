@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..errors import is_concrete, positive
-from .base import AbstractDynamics, Model, Outcome, Run, choose, difference, finite, norm
+from .base import AbstractDynamics, Model, Outcome, Run, advanced, choose, difference, finite, norm
 
 
 class OneRead(AbstractDynamics):
@@ -18,7 +18,7 @@ class OneRead(AbstractDynamics):
 
     def run(self, model: Model, state, *, path: bool = False) -> Run:
         """See `AbstractDynamics.run`."""
-        new = model.pull(state)
+        new = advanced(model, state)
         states = None
         if path:
             states = jax.tree.map(lambda a, b: jnp.stack([a, b]), state, new)
@@ -69,7 +69,9 @@ class Iterate(AbstractDynamics):
         def advance(carry):
             state, previous, steps, _, _ = carry
             share = jax.tree.map(lambda leaf: self.damping.astype(leaf.dtype), state)
-            new = jax.tree.map(lambda x, y, s: x + s * (y - x), state, model.pull(state), share)
+            new = jax.tree.map(
+                lambda x, y, s: x + s * (y - x), state, advanced(model, state), share
+            )
             room = self.atol + self.rtol * norm(state)
             rests = norm(difference(new, state)) <= room
             # Comparing with the state before last finds a cycle of two; the first step has none.

@@ -11,10 +11,11 @@ from jaxtyping import Array, Bool, Float
 from ..errors import NoEnergyError
 from ..precision import accumulate
 from .checks import check_network, check_states, sequence_of_layers
+from .equations import drives, energies, lacks_update, pulls, relaxed
 from .lagrangians import Quadratic, SeparationLagrangian
 from .model import LayerSpace, States
 from .neurons import Neurons
-from .synapses import AbstractSynapse, SimilaritySynapse
+from .synapses import AbstractSynapse
 
 
 class HierarchicalMemory(eqx.Module):
@@ -82,7 +83,7 @@ class HierarchicalMemory(eqx.Module):
     @property
     def lacks_relaxation(self) -> str | None:
         """Why `relax` cannot update every layer exactly; `None` where it can."""
-        reasons = (self._lacks_update(name) for name in self.names)
+        reasons = (lacks_update(self, name) for name in self.names)
         return next((reason for reason in reasons if reason is not None), None)
 
     @property
@@ -110,7 +111,7 @@ class HierarchicalMemory(eqx.Module):
         """
         if self.lacks_energy is not None:
             raise NoEnergyError(self.lacks_energy)
-        return _energies(self, self._completed(states))
+        return energies(self, self._completed(states))
 
     def energy(self, states: States) -> Float[Array, ""]:
         """E, the sum of `energies`.
@@ -131,7 +132,7 @@ class HierarchicalMemory(eqx.Module):
 
         **Raises:** `ValueError` for layers that are not there, missing, or of a wrong shape.
         """
-        return _pulls(self, self._completed(states))
+        return pulls(self, self._completed(states))
 
     def relax(self, states: States, order: Sequence[str] | None = None) -> States:
         """Each layer to the state of least energy given the others, one after another.
@@ -151,13 +152,13 @@ class HierarchicalMemory(eqx.Module):
         """
         order = sequence_of_layers(order, self.groups, self.names)
         for name in order:
-            reason = self._lacks_update(name)
+            reason = lacks_update(self, name)
             if reason is not None:
                 raise ValueError(
                     f"Layer {name!r} has no exact update: {reason} "
                     "Use attrax.retrieve(network, queries, attrax.dynamics.Flow())."
                 )
-        return _relaxed(self, self._completed(states), order)
+        return relaxed(self, self._completed(states), order)
 
     def started(self, query: Float[Array, " d"]) -> States:
         """States of all layers for a query: hidden ones at their pulls, in the order of names."""
@@ -168,7 +169,7 @@ class HierarchicalMemory(eqx.Module):
             if name == self.visible:
                 states[name] = jnp.asarray(query, dtype).reshape(layer.shape)
             else:
-                states[name] = self._drive(activations, (name,))[name]
+                states[name] = drives(self, activations, (name,))[name]
             activations[name] = layer.activation(states[name])
         return states
 
@@ -197,20 +198,6 @@ class HierarchicalMemory(eqx.Module):
             )
         return LayerSpace(self, query, known)
 
-    def _lacks_update(self, name: str) -> str | None:
-        own = [synapse for synapse in self.synapses if name in synapse.layers]
-        curved = [s for s in own if not s.linear[s.layers.index(name)]]
-        if not curved:
-            return None
-        if len(own) > 1 or self.neurons[name].input is not None:
-            return (
-                f"{type(curved[0]).__name__} is not linear in its activation, and other synapses "
-                "or an input act on it too."
-            )
-        if not isinstance(curved[0], SimilaritySynapse):
-            return f"{type(curved[0]).__name__} is not linear in its activation."
-        return curved[0].lacks_centroid(self.neurons[curved[0].layers[1]])
-
     def _completed(self, states: Any) -> States:
         """All layers' states, fast ones that are missing at their pulls."""
         check_states(states, self.neurons, self.names)
@@ -226,32 +213,7 @@ class HierarchicalMemory(eqx.Module):
             else jnp.zeros(self.neurons[n].shape, dtype)
             for n in self.names
         }
-        return {**states, **self._drive(activations, missing)}
-
-    def _drive(self, activations: States, names: tuple[str, ...]) -> States:
-        """I − ∂E_synapses/∂g of some layers."""
-
-        def energy(moving):
-            every = {**activations, **moving}
-            parts = [s(*(every[n] for n in s.layers)) for s in self.synapses]
-            return jnp.sum(jnp.stack(parts))
-
-        slopes = jax.grad(energy)({name: activations[name] for name in names})
-        inputs = {name: self.neurons[name].input for name in names}
-        return {
-            name: -slope if (drive := inputs[name]) is None else drive.astype(slope.dtype) - slope
-            for name, slope in slopes.items()
-        }
-
-    def _best(self, name: str, activations: States) -> Array:
-        """The state of a layer in which the energy is least, given the other activations."""
-        for synapse in self.synapses:
-            if not isinstance(synapse, SimilaritySynapse) or synapse.linear[0]:
-                continue
-            if synapse.layers[0] == name:
-                settled = synapse.settle(activations[synapse.layers[1]])
-                return settled.astype(activations[name].dtype)
-        return self._drive(activations, (name,))[name]
+        return {**states, **drives(self, activations, missing)}
 
 
 def _size(neurons: Neurons) -> int:
@@ -259,32 +221,3 @@ def _size(neurons: Neurons) -> int:
     for length in neurons.shape:
         size *= length
     return size
-
-
-@eqx.filter_jit
-def _energies(network: HierarchicalMemory, states: States) -> dict[str, Array]:
-    parts = {name: network.neurons[name].energy(states[name]) for name in network.names}
-    activations = {n: network.neurons[n].activation(states[n]) for n in network.names}
-    for synapse in network.synapses:
-        name = plain = "-".join(synapse.layers)
-        count = 1
-        while name in parts:
-            count += 1
-            name = f"{plain} {count}"
-        parts[name] = synapse(*(activations[n] for n in synapse.layers))
-    return parts
-
-
-@eqx.filter_jit
-def _pulls(network: HierarchicalMemory, states: States) -> States:
-    activations = {n: network.neurons[n].activation(states[n]) for n in network.names}
-    return network._drive(activations, network.names)
-
-
-@eqx.filter_jit
-def _relaxed(network: HierarchicalMemory, states: States, order: tuple[str, ...]) -> States:
-    activations = {n: network.neurons[n].activation(states[n]) for n in network.names}
-    for name in order:
-        states = {**states, name: network._best(name, activations)}
-        activations = {**activations, name: network.neurons[name].activation(states[name])}
-    return states

@@ -65,7 +65,7 @@ class KullbackLeibler(AbstractSimilarity):
         absent = jnp.zeros(keys.shape[:1], bool)
         if self.form == "reciprocal":
             # There, a query without a single count is divided by zero and scores NaN.
-            query = jnp.where(jnp.sum(query) == 0, jnp.nan, query)
+            query = jnp.where(jnp.sum(query) == 0, jnp.nan, query).astype(keys.dtype)
             logs = jnp.log(keys + self.epsilon), jnp.log(query + self.epsilon)
         else:
             keys, query = _smooth(keys, self.epsilon, weight), _smooth(query, self.epsilon, weight)
@@ -76,7 +76,8 @@ class KullbackLeibler(AbstractSimilarity):
                 lacking = (keys == 0) & (other > 0) if self.reverse else (keys > 0) & (other == 0)
                 absent = jnp.any(lacking, axis=-1)
         if self.reverse:
-            divergence = jnp.sum(query * logs[1]) - products(logs[0], query)
+            own = jnp.sum(query * logs[1], dtype=accumulate(query.dtype))
+            divergence = own - products(logs[0], query)
         else:
             own = jnp.sum(keys * logs[0], axis=-1, dtype=accumulate(keys.dtype))
             divergence = own - products(keys, logs[1])
@@ -128,7 +129,8 @@ class JensenShannon(AbstractSimilarity):
         keys, query = _shares(keys, weight), _shares(query, weight)
         own = jnp.sum(_entropy(keys), axis=-1, dtype=accumulate(keys.dtype))
         mixed = over_features(lambda k, q: _entropy(0.5 * (k + q)), keys, query, None)
-        return mixed - 0.5 * (own + jnp.sum(_entropy(query)))
+        total = own + jnp.sum(_entropy(query), dtype=own.dtype)
+        return mixed - 0.5 * total
 
 
 class Jaccard(AbstractSimilarity):
@@ -149,7 +151,8 @@ class Jaccard(AbstractSimilarity):
         # min + max is the sum of both, so one pass over the features gives the two.
         shared = over_features(jnp.minimum, keys, query, weight)
         counted = jnp.ones_like(query) if weight is None else weight.astype(query.dtype)
-        joint = products(keys, counted) + jnp.sum(counted * query) - shared
+        own = jnp.sum(counted * query, dtype=shared.dtype)
+        joint = products(keys, counted) + own - shared
         return shared * inverse(joint)
 
 

@@ -58,7 +58,8 @@ class Dot(AbstractSimilarity):
         if self.normalised == "none":
             return scores
         counted = jnp.ones_like(query) if weight is None else weight.astype(query.dtype)
-        return scores / (products(keys, counted) * jnp.sum(query))
+        own = jnp.sum(query, dtype=scores.dtype)
+        return scores / (products(keys, counted) * own)
 
 
 class Cosine(AbstractSimilarity):
@@ -126,23 +127,27 @@ class Correlation(AbstractSimilarity):
         keys, query = keys.astype(dtype), query.astype(dtype)
         weight = jnp.ones_like(query) if weight is None else weight.astype(dtype)
         count = jnp.sum(weight)
+        # Where entries are constant their variance is made of rounding errors, and counts as zero.
+        rounding = 8 * jnp.finfo(dtype).eps
+        offset = jnp.zeros(keys.shape[:1], dtype)
         if not self.encoded:
             # An offset common to a row's entries would cancel with a loss of all figures below.
-            keys = keys - jnp.mean(keys, axis=-1, keepdims=True)
+            offset = jnp.mean(keys, axis=-1)
+            keys = keys - offset[:, None]
         sums = products(keys, weight)
         raw = products(jnp.square(keys), weight)
-        spread = inverse_root(_above_rounding(raw - sums**2 / count, raw))
+        floor = rounding * raw + count * jnp.square(rounding * offset)
+        spread = inverse_root(_above(floor, raw - sums**2 / count))
         middle = jnp.sum(weight * query) / count
         centred = weight * (query - middle)
         own = jnp.sum(weight * jnp.square(query - middle))
-        own = _above_rounding(own, count * jnp.square(middle))
+        own = _above(count * jnp.square(rounding * middle), own)
         length = jnp.ones_like(own) if self.encoded else inverse_root(own)
         return products(keys, centred) * spread * length
 
 
-def _above_rounding(squares: Float[Array, "*n"], scale: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Zero for what is a rounding error of the scale: such entries are constant."""
-    return jnp.where(squares > 8 * jnp.finfo(squares.dtype).eps * scale, squares, 0.0)
+def _above(floor: Float[Array, "*n"], squares: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    return jnp.where(squares > floor, squares, 0.0)
 
 
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
