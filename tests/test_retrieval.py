@@ -198,11 +198,7 @@ def test_every_outcome_is_reached(name):
 
 
 def test_there_is_no_other_outcome():
-    members = {name for name in vars(Outcome) if not name.startswith("_")}
-    assert (
-        set(ENDS) == {name for name in members if not callable(getattr(Outcome, name))}
-        or set(ENDS) <= members
-    )
+    assert len(ENDS) == len(Outcome)
 
 
 @pytest.mark.parametrize(
@@ -289,8 +285,9 @@ def test_forward_mode_passes_through_iteration():
 @pytest.mark.parametrize(
     "dynamics", [FixedPoint(), Flow(), OneRead()], ids=lambda d: type(d).__name__
 )
-def test_every_dynamics_serves_every_memory(dynamics):
-    for memory in MEMORIES.values():
+def test_every_dynamics_serves_memories_of_every_kind(dynamics):
+    for name in ("default with values", "no energy"):
+        memory = MEMORIES[name]
         found = attrax.retrieve(memory, LEADING, dynamics)
         assert bool(jnp.all(jnp.isfinite(found.state)))
         completed = attrax.retrieve(memory, LEADING, dynamics, known=HALF)

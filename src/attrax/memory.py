@@ -11,16 +11,15 @@ from jaxtyping import Array, Bool, Float, Int
 
 from . import storage
 from .errors import NoEnergyError, as_floats, as_mask
+from .fitting import check_domain, check_fields, why_no_energy
 from .keyspace import KeySpace
 from .separation import AbstractSeparation, Max, SeparationFunction, Softmax
 from .separation.fold import Query, Reading, Rows, fold
 from .similarity import AbstractSimilarity, Correlation, SimilarityFunction
 from .similarity.calibrate import default_beta
 from .similarity.centroids import (
-    WeightedMean,
     WeightedMedian,
     WeightedMode,
-    WeightedSum,
     standardise,
 )
 from .storage import Placement
@@ -119,7 +118,7 @@ class Memory(eqx.Module):
             separation = Softmax(default_beta(similarity, patterns, filled))
         elif not isinstance(separation, AbstractSeparation):
             separation = SeparationFunction(separation)
-        _check_domain(similarity, separation)
+        check_domain(similarity, separation)
         whole = not (similarity.rowwise and storage.streams(separation))
         block = storage.choose_block(patterns, block, capacity, whole)
         size = storage.round_up(storage.checked_capacity(capacity, count), block)
@@ -137,26 +136,7 @@ class Memory(eqx.Module):
 
         **Raises:** `ValueError` that says what does not fit.
         """
-        keys, values, filled = self.keys, self.values, self.filled
-        if not isinstance(keys, jax.Array):
-            raise ValueError("its keys are no array")
-        rows = keys.shape[:1]
-        fits = (
-            isinstance(self.similarity, AbstractSimilarity)
-            and isinstance(self.separation, AbstractSeparation)
-            and self.projection in ("sum", "centroid")
-            and self.placement is None
-            and keys.ndim == 2
-            and jnp.issubdtype(keys.dtype, jnp.floating)
-            and (values is None or (values.ndim == 2 and values.shape[:1] == rows))
-            and (filled is None or (filled.shape == rows and filled.dtype == jnp.bool_))
-            and (
-                self.block is None or (type(self.block) is int and keys.shape[0] % self.block == 0)
-            )
-        )
-        if not fits:
-            raise ValueError("its fields make no memory")
-        _check_domain(self.similarity, self.separation)
+        check_fields(self)
 
     def __call__(self, query: ArrayLike) -> Float[Array, " v"]:
         """Exactly one read.
@@ -195,25 +175,7 @@ class Memory(eqx.Module):
     @property
     def lacks_energy(self) -> str | None:
         """Why no energy is known to descend under this memory's read; `None` where one is."""
-        centroid = self.similarity.centroid
-        if self.separation.lacks_potential is not None:
-            return self.separation.lacks_potential
-        if centroid is None:
-            return self.similarity.lacks_centroid
-        if not (centroid.signed or self.separation.non_negative):
-            return (
-                f"{type(self.separation).__name__} can weigh memories negatively, and under a "
-                "distance a read then moves away from them; use Softmax or a rectified Power."
-            )
-        summed = isinstance(centroid, WeightedSum) or (
-            isinstance(centroid, WeightedMean) and self.separation.normalised
-        )
-        if self.projection == "sum" and not summed:
-            return (
-                f"Under {type(self.similarity).__name__} the energy descends towards the "
-                f'{type(centroid).__name__}, not the sum of rows; pass projection="centroid".'
-            )
-        return None
+        return why_no_energy(self.similarity, self.separation, self.projection)
 
     @property
     def width(self) -> int:
@@ -383,7 +345,6 @@ class Memory(eqx.Module):
             )
 
 
-_NOT_NEGATIVE = ("non-negative", "positive")
 _standardised = jax.jit(standardise)
 
 
@@ -402,19 +363,3 @@ def _evaluate(memory: Memory, query, known, what: str):
         return scores
     separation = Max() if what == "best" else memory.separation
     return separation(scores, memory.filled)
-
-
-def _check_domain(similarity: AbstractSimilarity, separation: AbstractSeparation) -> None:
-    fitting = {"signed": ..., "positive": ("positive",), "non-negative": _NOT_NEGATIVE}
-    allowed = fitting.get(separation.domain, (separation.domain,))
-    if allowed is ... or similarity.range in allowed:
-        return
-    name = type(separation).__name__
-    remedy = "similarity=attrax.similarity.non_negative(similarity)"
-    if separation.domain == "positive":
-        remedy = "a distance, similarity=attrax.similarity.non_negative(Euclidean())"
-    rectified = ", or Power(..., rectified=True)" if name == "Power" else ""
-    raise ValueError(
-        f"{name} is defined for {separation.domain} scores, and those of {similarity!r} are "
-        f"{similarity.range}; use {remedy}{rectified}."
-    )
