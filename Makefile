@@ -21,7 +21,7 @@ demo: $(VENV)/.stamp-demo ## store, damage and retrieve real images; pictures in
 	$(BIN)/attrax recall --out out/recall
 
 test: $(VENV)/.stamp-test ## the tests; ARGS="-k memory" chooses some
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/.stamp-dev ## style of the code
 	$(BIN)/ruff check .
@@ -76,5 +76,5 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-test
 	@touch $@
 
 $(RIVALS)/.stamp: $(RIVALS)/.stamp-python $(METADATA)
-	$(RIVALS)/bin/python $(PIP) torch==2.13.0 scipy --editable '.[test]'
+	$(RIVALS)/bin/python $(PIP) torch==2.13.0 --editable '.[bench]'
 	@touch $@

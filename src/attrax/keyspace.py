@@ -42,7 +42,7 @@ class KeySpace(eqx.Module):
     def pull(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """One read; known entries stay as they are."""
         pulled = self.memory.pull(state, self.known)
-        return pulled if self.known is None else jnp.where(self.known, state, pulled)
+        return pulled if self.known is None else jnp.where(self.known, self.initial, pulled)
 
     def energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The memory's energy of a state in key space.

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 import attrax
+from attrax.storage import replaced
 
 REGISTRY = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "registry.py")))
 STREAMED = [n for n in REGISTRY.SEPARATIONS if n not in ("score_softmax", "function")]
 ROWWISE = [n for n, part in REGISTRY.SIMILARITIES.items() if part.rowwise]
 WAYS = {
-    "blockwise": lambda memory: eqx.tree_at(
-        lambda m: m.block, memory, 4, is_leaf=lambda leaf: leaf is None
-    ),
+    "blockwise": lambda memory: replaced(memory, block=4),
     "sharded": lambda memory: memory.shard(mesh(), "rows"),
 }
 
