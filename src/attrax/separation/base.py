@@ -294,7 +294,7 @@ def best(
     if mask is not None:
         scores = jnp.where(mask, scores, -jnp.inf)
     if k == 1:
-        index = jnp.argmax(scores)[None]
+        index = jnp.argmax(scores).astype(jnp.int32)[None]
     else:
         _, index = jax.lax.top_k(scores, min(k, scores.shape[0]))
     valid = jnp.ones(index.shape, bool) if mask is None else mask[index]
