@@ -125,7 +125,7 @@ def test_absent_rows_are_as_if_they_were_not_there(name):
             jnp.concatenate([memory.keys, extra]),
             jnp.concatenate([memory.values, extra[:, :3]]),
             similarity=similarity,
-            separation=separation,
+            separation=memory.separation,
             filled=np.arange(REGISTRY.ROWS + 3) < REGISTRY.ROWS,
         )
         assert_same(derivatives(masked, query), expected, 1e-10)
