@@ -118,8 +118,6 @@ def test_absent_rows_are_as_if_they_were_not_there(name):
         query = query_of(similarity, np.float64)
         memory = memory_of(similarity, separation, np.float64)
         expected = derivatives(memory, query)
-        roomy = memory_of(similarity, separation, np.float64, capacity=17)
-        assert_same(derivatives(roomy, query), expected, 1e-10)
         extra = jnp.full((3, REGISTRY.WIDTH), 1e3)
         masked = attrax.Memory(
             jnp.concatenate([memory.keys, extra]),
