@@ -54,7 +54,10 @@ class Outcome(eqx.Enumeration):
         "A cycle of two states: update asynchronously, or damp the iteration "
         "(Iterate(damping=0.5))."
     )
-    step_limit = "The step limit was reached while the state still moved: raise `max_steps`."
+    step_limit = (
+        "The limit of steps, or of a Flow's time, was reached while the state still moved: "
+        "raise `max_steps` (or `time`)."
+    )
     diverged = (
         "The state left the floating-point range or became NaN: the weights do not sum to one, "
         "so use Softmax or SumNormalised, or a smaller scale of patterns."
