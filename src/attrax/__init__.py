@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .dynamics.base import Outcome as Outcome
     from .errors import FileFormatError as FileFormatError
     from .errors import NoEnergyError as NoEnergyError
+    from .hierarchical.memory import HierarchicalMemory as HierarchicalMemory
     from .memory import Memory as Memory
     from .retrieval import Retrieval as Retrieval
     from .retrieval import retrieve as retrieve
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "FileFormatError": "errors",
+    "HierarchicalMemory": "hierarchical.memory",
     "Memory": "memory",
     "NoEnergyError": "errors",
     "Outcome": "dynamics.base",
@@ -40,6 +42,8 @@ _ROOMS = (
     "dynamics",
     "evaluate",
     "hierarchical",
+    "learning",
+    "models",
     "papers",
     "plot",
     "separation",
@@ -48,6 +52,7 @@ _ROOMS = (
 
 __all__ = [
     "FileFormatError",
+    "HierarchicalMemory",
     "Memory",
     "NoEnergyError",
     "Outcome",

@@ -53,6 +53,11 @@ class KeySpace(eqx.Module):
             raise NoEnergyError(self.lacks_energy)
         return self.memory.state_energy(state)
 
+    def magnitude(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """The size of the largest term of the energy, by which its rounding is measured."""
+        own = jnp.abs(self.memory.similarity.state_term(state))
+        return jnp.maximum(own, jnp.abs(self.energy(state) - own))
+
     def answer(self, state: Float[Array, " d"], origin: Float[Array, " d"]) -> Answer:
         """What the end of a run stands for.
 

@@ -11,6 +11,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from .dynamics.base import AbstractDynamics, Outcome
+from .dynamics.certificate import Certificate
+from .dynamics.certificate import certify as certified
 from .dynamics.iterate import Iterate
 from .errors import as_floats, is_concrete
 
@@ -31,6 +33,8 @@ class Retrieval(eqx.Module):
       rows that are standardised, what was read in each step. `None` unless asked for.
     - `energies` (..., steps + 1): along the path; `None` likewise. With `known`, reads answer to
       the known entries alone while the energy compares all, so it need not fall there.
+    - `certificate`: whether the energy fell all along, or where and by how much it rose; `None`
+      unless asked for.
     """
 
     state: Float[Array, "*q v"]
@@ -40,6 +44,7 @@ class Retrieval(eqx.Module):
     memories: Float[Array, "*q"] | None
     path: Float[Array, "*q s v"] | None
     energies: Float[Array, "*q s"] | None
+    certificate: Certificate | None
 
     def summary(self) -> str:
         """How many retrievals ended in which way, one line a way, with the remedy."""
@@ -59,7 +64,9 @@ def retrieve(
     known=None,
     chunk: int = 256,
     path: bool = False,
+    certify: bool = False,
     progress: bool | Callable[[int, int], None] | None = None,
+    key: Array | None = None,
 ) -> Retrieval:
     """Run queries to their attractors.
 
@@ -79,13 +86,17 @@ def retrieve(
       NaN too.
     - `chunk`: how many queries run together. Each chunk waits for its slowest query.
     - `path`: keep every state and energy; takes memory for `max_steps` states a query.
+    - `certify`: watch the energy in every step; `found.certificate` then says that it never rose,
+      or where and by how much. It takes the memory of a path.
     - `progress`: True for a bar (`pip install "attrax[progress]"`), or a function that is called
       with (queries done, queries in all) after each chunk. Not under jit.
+    - `key`: of random dynamics, `jax.random.key(0)` say; each query has its own part of it.
 
     **Returns:** a `Retrieval`.
 
     **Raises:** `ValueError` or `TypeError` for wrong shapes, NaN in known entries, masks that are
-    not boolean, or a `known` that knows nothing.
+    not boolean, a `known` that knows nothing, or random dynamics without a `key`;
+    `NoEnergyError` if there is no energy to certify.
     """
     dynamics = Iterate() if dynamics is None else dynamics
     if not isinstance(dynamics, AbstractDynamics):
@@ -100,16 +111,22 @@ def retrieve(
         )
     if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
         raise ValueError(f"`chunk` must be a positive whole number, but it is {chunk!r}.")
+    if dynamics.random and key is None:
+        raise ValueError(
+            f"{type(dynamics).__name__} draws random numbers; pass key=jax.random.key(0), say."
+        )
     queries, known = _checked(memory, queries, known)
     leading = queries.shape[:-1]
     flat = queries.reshape(-1, queries.shape[-1])
     masks = known
     if known is not None and known.ndim > 1:
         masks = jnp.broadcast_to(known, queries.shape).reshape(flat.shape)
+    keys = None if key is None else jax.random.split(key, flat.shape[0])
+    how = _How(memory, dynamics, chunk, path, certify)
     if progress is None or progress is False:
-        found = _run(memory, dynamics, flat, masks, chunk, path)
+        found = _run(how, flat, masks, keys)
     else:
-        found = _with_progress(memory, dynamics, flat, masks, chunk, path, progress)
+        found = _with_progress(how, flat, masks, keys, progress)
     return jax.tree.map(lambda leaf: leaf.reshape(*leading, *leaf.shape[1:]), found)
 
 
@@ -146,59 +163,77 @@ def _checked(memory, queries, known):
     return queries.astype(memory.dtype), known
 
 
+class _How(eqx.Module):
+    """What all queries share."""
+
+    memory: Any
+    dynamics: AbstractDynamics
+    chunk: int = eqx.field(static=True)
+    path: bool = eqx.field(static=True)
+    certify: bool = eqx.field(static=True)
+
+
 @eqx.filter_jit
-def _run(memory, dynamics, queries, known, chunk, path) -> Retrieval:
+def _run(how: _How, queries, known, keys) -> Retrieval:
     """All queries, chunk by chunk, in one compiled program."""
 
-    def batch(queries, masks):
+    def batch(queries, masks, keys):
         each = None if known is None or known.ndim == 1 else 0
         mask = known if each is None else masks
-        return jax.vmap(_one, in_axes=(None, None, 0, each, None))(
-            memory, dynamics, queries, mask, path
-        )
+        random = None if keys is None else 0
+        return jax.vmap(_one, (None, 0, each, random))(how, queries, mask, keys)
 
     count = queries.shape[0]
-    if count <= chunk:
-        return batch(queries, known)
-    parts = -(-count // chunk)
+    if count <= how.chunk:
+        return batch(queries, known, keys)
+    parts = -(-count // how.chunk)
     # The last chunk is filled with queries seen already, so that it never runs longer.
-    index = jnp.minimum(jnp.arange(parts * chunk), count - 1).reshape(parts, chunk)
-    split = queries[index]
+    index = jnp.minimum(jnp.arange(parts * how.chunk), count - 1).reshape(parts, how.chunk)
     masks = known[index] if known is not None and known.ndim > 1 else None
-    found = jax.lax.map(lambda inputs: batch(*inputs), (split, masks))
+    split = (queries[index], masks, None if keys is None else keys[index])
+    found = jax.lax.map(lambda inputs: batch(*inputs), split)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], found)
 
 
-def _one(memory, dynamics, query, known, path) -> Retrieval:
-    model = memory.model(query, known)
-    run = dynamics.run(model, model.initial, path=path)
+def _one(how: _How, query, known, key) -> Retrieval:
+    model = how.memory.model(query, known)
+    watched = how.path or how.certify
+    run = how.dynamics.run(model, model.initial, path=watched, key=key)
     answer = model.answer(run.state, run.origin)
     outcome = run.outcome
     if answer.memories is not None:
         mixed = (answer.memories > _MIXTURE) & (outcome == Outcome.converged)
         outcome = Outcome.where(mixed, Outcome.mixture, outcome)
     states = energies = None
-    if path:
+    if how.path:
         states = model.record(run.path)
         if answer.energy is not None:
             energies = jax.lax.map(model.energy, run.path)
+    certificate = certified(model, run.path) if how.certify else None
     return Retrieval(
-        answer.state, outcome, run.steps, answer.energy, answer.memories, states, energies
+        answer.state,
+        outcome,
+        run.steps,
+        answer.energy,
+        answer.memories,
+        states,
+        energies,
+        certificate,
     )
 
 
-def _with_progress(memory, dynamics, queries, known, chunk, path, progress) -> Retrieval:
+def _with_progress(how: _How, queries, known, keys, progress) -> Retrieval:
     """The same chunks, one call each, with a report after every one."""
     if not is_concrete(queries):
         raise ValueError("`progress` needs concrete queries; leave it out under jit.")
     count = queries.shape[0]
-    chunk = min(chunk, count)
+    chunk = min(how.chunk, count)
     report, close = (progress, lambda: None) if callable(progress) else _bar(count)
     found = []
     for begin in range(0, count, chunk):
         index = np.minimum(np.arange(begin, begin + chunk), count - 1)
         masks = known if known is None or known.ndim == 1 else known[index]
-        found.append(_run(memory, dynamics, queries[index], masks, chunk, path))
+        found.append(_run(how, queries[index], masks, None if keys is None else keys[index]))
         jax.block_until_ready(found[-1].steps)
         report(min(begin + chunk, count), count)
     close()

@@ -1,4 +1,4 @@
-"""Every public separation and similarity, with the data that they are tried on.
+"""Every public separation, similarity, Lagrangian and synapse, with the data they are tried on.
 
 Test files read this one by its path (`runpy.run_path`). A public class without an instance here
 fails `test_registry.py`.
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from attrax import hierarchical as hier
 from attrax import separation as sep
 from attrax import similarity as sim
 
@@ -79,6 +80,75 @@ SIMILARITIES = {
     "function_rowwise": sim.SimilarityFunction(weighted_dot, rowwise=True),
 }
 
+
+def log_cosh(state):
+    """A convex function of a layer's state, smooth and of bounded slope."""
+    return jnp.sum(jnp.logaddexp(state, -state))
+
+
+LAGRANGIANS = {
+    "quadratic": hier.Quadratic(),
+    "tanh": hier.Tanh(1.3),
+    "sigmoid": hier.Sigmoid(0.8),
+    "rectified_exponential": hier.RectifiedExponential(0.7),
+    "absolute": hier.Absolute(),
+    "layer_norm": hier.LayerNorm(1.2, 0.3),
+    "spherical_norm": hier.SphericalNorm(0.9, -0.2),
+    "spherical_norm_exact": hier.SphericalNorm(epsilon=0.0),
+    "function": hier.ConvexFunction(log_cosh),
+    "softmax": hier.SeparationLagrangian(sep.Softmax(2.0)),
+    "ghost": hier.SeparationLagrangian(sep.GhostSoftmax(1.5)),
+    "relu": hier.SeparationLagrangian(sep.Power(1, rectified=True)),
+    "rectified_cube": hier.SeparationLagrangian(sep.Power(3, rectified=True)),
+    "exponential": hier.SeparationLagrangian(sep.Exponential(0.5)),
+    "entmax": hier.SeparationLagrangian(sep.Entmax(1.5)),
+    "identity": hier.SeparationLagrangian(sep.Identity()),
+}
+
+
+def weights(*shape, seed=0):
+    """Drawn weights, about as long as make a layer's drive as long as its activations."""
+    rng = np.random.default_rng(seed)
+    return jnp.asarray(rng.normal(size=shape) / np.sqrt(shape[-1]), jnp.float32)
+
+
+def disagreement(lower, upper):
+    """An energy that no synapse of attrax has: activations of two layers, compared."""
+    return 0.1 * jnp.sum(jnp.square(lower[:4] - upper[:4]))
+
+
+# Each with the shapes of the layers that it joins.
+SYNAPSES = {
+    "dense": (hier.DenseSynapse(weights(5, 6)), ((6,), (5,))),
+    "dense_bias": (hier.DenseSynapse(weights(5, 6), weights(5, seed=1)), ((6,), (5,))),
+    "bias": (hier.BiasSynapse(weights(6)), ((6,),)),
+    "lateral": (hier.LateralSynapse(weights(6, 6)), ((6,),)),
+    "lateral_self": (hier.LateralSynapse(weights(6, 6), self_term=True), ((6,),)),
+    "hyper": (hier.HyperSynapse(weights(6, 5, 4)), ((6,), (5,), (4,))),
+    "convolution": (
+        hier.ConvolutionSynapse(weights(3, 3, 2, 3), stride=2, padding="SAME"),
+        ((5, 4, 2), (3, 2, 3)),
+    ),
+    "mean_pooling": (hier.PoolingSynapse((2, 2)), ((4, 4, 3), (2, 2, 3))),
+    "max_pooling": (hier.PoolingSynapse((2, 2), "max"), ((4, 4, 3), (2, 2, 3))),
+    "attention": (
+        hier.AttentionSynapse(weights(2, 3, 4), weights(2, 3, 5, seed=1)),
+        ((3, 4), (4, 5)),
+    ),
+    "self_attention": (
+        hier.AttentionSynapse(weights(2, 3, 4), weights(2, 3, 4, seed=1), 0.7),
+        ((3, 4),),
+    ),
+    "masked_attention": (
+        hier.AttentionSynapse(
+            weights(2, 3, 4), weights(2, 3, 5, seed=1), mask=np.tri(3, 4, -1, dtype=bool)
+        ),
+        ((3, 4), (4, 5)),
+    ),
+    "similarity": (hier.SimilaritySynapse(sim.Euclidean(), weights(5, 6)), ((6,), (5,))),
+    "function": (hier.SynapseFunction(disagreement), ((6,), (5,))),
+}
+
 POSITIVE = ("positive", "non-negative")
 
 # Abstract classes, types and functions, of which there are no instances.
@@ -100,6 +170,15 @@ def public(package):
         name
         for name, value in vars(package).items()
         if not name.startswith("_") and callable(value) and name not in NO_INSTANCES
+    }
+
+
+def kinds(package, base):
+    """The public classes of a package under an abstract one."""
+    return {
+        name
+        for name, value in vars(package).items()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
     }
 
 

@@ -65,11 +65,15 @@ def draw(similarity, separation, projection):
 
 def gap(memory, network, states):
     """How far the difference of the two energies is from constant, and the steps from equal."""
-    energies = jax.jit(jax.vmap(memory.state_energy))(states)
-    reads = jax.jit(jax.vmap(memory.pull))(states)
-    own = jax.jit(jax.vmap(lambda v: network.energy({"value": v})))(states)
-    relaxed = jax.jit(jax.vmap(lambda v: network.relax({"value": v})["value"]))(states)
-    pulled = jax.jit(jax.vmap(lambda v: network.pull({"value": v})["value"]))(states)
+
+    @jax.jit
+    @jax.vmap
+    def look(v):
+        state = {"value": v}
+        moved = network.relax(state)["value"], network.pull(state)["value"]
+        return memory.state_energy(v), memory.pull(v), network.energy(state), *moved
+
+    energies, reads, own, relaxed, pulled = look(states)
     size = jnp.max(jnp.abs(energies)) + 1
     offset = (own - energies) / size
     return jnp.ptp(offset), jnp.max(jnp.abs(relaxed - reads)), jnp.max(jnp.abs(pulled - reads))

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from attrax import separation, similarity
+from attrax import hierarchical, separation, similarity
+from attrax.hierarchical import AbstractLagrangian, AbstractSynapse
 
 REGISTRY = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "registry.py")))
 RANGES = ("signed", "positive", "non-negative", "non-positive")
@@ -22,10 +23,21 @@ def test_every_public_class_is_registered(package, instances):
     assert REGISTRY.public(package) == registered
 
 
+def test_every_lagrangian_and_synapse_is_registered():
+    lagrangians = {type(lagrangian).__name__ for lagrangian in REGISTRY.LAGRANGIANS.values()}
+    assert REGISTRY.kinds(hierarchical, AbstractLagrangian) == lagrangians
+    synapses = {type(synapse).__name__ for synapse, _ in REGISTRY.SYNAPSES.values()}
+    assert REGISTRY.kinds(hierarchical, AbstractSynapse) == synapses
+
+
 def test_a_new_class_would_be_missed():
     package = SimpleNamespace(**vars(separation), Newcomer=type("Newcomer", (), {}))
     registered = {type(instance).__name__ for instance in REGISTRY.SEPARATIONS.values()}
     assert REGISTRY.public(package) - registered == {"Newcomer"}
+    newcomer = type("Newcomer", (AbstractSynapse,), {})
+    package = SimpleNamespace(**vars(hierarchical), Newcomer=newcomer)
+    known = REGISTRY.kinds(hierarchical, AbstractSynapse)
+    assert REGISTRY.kinds(package, AbstractSynapse) - known == {"Newcomer"}
 
 
 @pytest.mark.parametrize("name", REGISTRY.SEPARATIONS)
@@ -43,3 +55,21 @@ def test_similarities_declare_themselves(name):
     assert part.range in RANGES
     assert isinstance(part.rowwise, bool)
     assert (part.centroid is None) == (part.lacks_centroid is not None)
+
+
+@pytest.mark.parametrize("name", REGISTRY.LAGRANGIANS)
+def test_lagrangians_declare_themselves(name):
+    part = REGISTRY.LAGRANGIANS[name]
+    assert part.domain in RANGES
+    assert isinstance(part.non_negative, bool)
+    assert isinstance(part.elementwise, bool)
+    assert part.lacks_convexity is None
+
+
+@pytest.mark.parametrize("name", REGISTRY.SYNAPSES)
+def test_synapses_declare_themselves(name):
+    part, shapes = REGISTRY.SYNAPSES[name]
+    for answers, allowed in ((part.linear, (True, False)), (part.drives, RANGES)):
+        several = answers if isinstance(answers, tuple) else (answers,) * len(shapes)
+        assert len(several) == len(shapes)
+        assert set(several) <= set(allowed)

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
@@ -19,6 +20,36 @@ def rows():
         return jax.random.uniform(jax.random.key(seed), shape, minval=0.1)
 
     return draw
+
+
+@pytest.fixture
+def drawn():
+    """States of all layers, with a leading axis if `count` is given."""
+
+    def draw(network, count=None, seed=3):
+        keys = jax.random.split(jax.random.key(seed), len(network.names))
+        lead = () if count is None else (count,)
+        return {
+            name: jax.random.uniform(key, (*lead, *network.neurons[name].shape), network.dtype, 0.1)
+            for name, key in zip(network.names, keys, strict=True)
+        }
+
+    return draw
+
+
+@eqx.filter_jit
+def _look(synapse, activations):
+    def energy(activations):
+        return synapse(*activations)
+
+    value, slopes = jax.value_and_grad(energy)(activations)
+    return value, tuple(-slope for slope in slopes)
+
+
+@pytest.fixture
+def looked_at():
+    """The energy of a synapse, and its drive −∂E/∂g of each layer."""
+    return lambda synapse, *activations: _look(synapse, activations)
 
 
 @pytest.fixture

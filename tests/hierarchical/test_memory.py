@@ -1,18 +1,26 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import attrax
 from attrax.errors import NoEnergyError
 from attrax.hierarchical import (
     AbstractSynapse,
+    AttentionSynapse,
+    BiasSynapse,
     ConvexFunction,
+    ConvolutionSynapse,
     DenseSynapse,
     HierarchicalMemory,
+    HyperSynapse,
+    LateralSynapse,
+    LayerNorm,
     Neurons,
-    SeparationLagrangian,
+    PoolingSynapse,
     SimilaritySynapse,
+    Tanh,
 )
 from attrax.separation import (
     Entmax,
@@ -30,152 +38,93 @@ from attrax.similarity import (
     Manhattan,
 )
 
-SIMILARITIES = [Dot(), Euclidean(), Cosine(), KullbackLeibler(), JensenShannon(), Manhattan()]
 SEPARATIONS = [Softmax(3.0), Power(2, rectified=True), Exponential(0.3), Entmax(1.5, 3.0)]
-TANH = ConvexFunction(lambda x: jnp.sum(jnp.logaddexp(x, -x)))
-NORM = ConvexFunction(lambda x: jnp.sqrt(jnp.sum(x**2) + 1e-3))
 
 
 def two_layers(keys, similarity, separation, tau=0.3):
     return HierarchicalMemory(
-        {
-            "value": Neurons(keys.shape[1]),
-            "memory": Neurons(keys.shape[0], SeparationLagrangian(separation), tau=tau),
-        },
-        [SimilaritySynapse(similarity, keys)],
+        {"value": Neurons(keys.shape[1]), "memory": Neurons(keys.shape[0], separation, tau)},
+        {("value", "memory"): SimilaritySynapse(similarity, keys)},
     )
 
 
-def chain(bottom=TANH, taus=(1.0, 0.5, 0.2)):
+def chain():
     """Three layers of 6, 8 and 5 neurons, with an input to the one in the middle."""
     keys = jax.random.split(jax.random.key(7), 3)
     return HierarchicalMemory(
         {
-            "value": Neurons(6, bottom, taus[0]),
-            "hidden": Neurons(8, TANH, taus[1], jax.random.normal(keys[2], (8,))),
-            "top": Neurons(5, SeparationLagrangian(Softmax(2.0)), taus[2]),
+            "value": Neurons(6, Tanh()),
+            "hidden": Neurons(8, Tanh(), 0.5, jax.random.normal(keys[2], (8,))),
+            "top": Neurons(5, Softmax(2.0), 0.2),
         },
-        [
-            DenseSynapse(jax.random.normal(keys[0], (8, 6)), ("value", "hidden")),
-            DenseSynapse(jax.random.normal(keys[1], (5, 8)), ("hidden", "top")),
-        ],
+        {
+            ("value", "hidden"): DenseSynapse(jax.random.normal(keys[0], (8, 6))),
+            ("hidden", "top"): DenseSynapse(jax.random.normal(keys[1], (5, 8))),
+        },
     )
 
 
-def drawn(network, count, seed=3):
-    """States of all layers, with a leading axis."""
-    keys = jax.random.split(jax.random.key(seed), len(network.names))
-    return {
-        name: jax.random.uniform(key, (count, *network.neurons[name].shape), network.dtype, 0.1)
-        for name, key in zip(network.names, keys, strict=True)
-    }
-
-
+# The rate of dense, convolutional and attention networks: tests/conformance/test_law2_networks.py.
 @pytest.mark.parametrize(
     ("similarity", "separation"),
     [
-        *((Dot(), separation) for separation in SEPARATIONS[1:]),
-        *((similarity, SEPARATIONS[0]) for similarity in SIMILARITIES),
+        (KullbackLeibler(), SEPARATIONS[0]),
+        (JensenShannon(), SEPARATIONS[3]),
+        (Manhattan(), SEPARATIONS[1]),
     ],
     ids=repr,
 )
-def test_the_rate_of_the_energy(x64, rows, rate, similarity, separation):
+def test_the_rate_of_the_energy(x64, rows, rate, drawn, similarity, separation):
     network = two_layers(rows(), similarity, separation)
     slope, form, scale = jax.jit(jax.vmap(lambda s: rate(network, s)))(drawn(network, 10))
     assert jnp.all(form < 0)
     assert jnp.all(jnp.abs(slope - form) <= 1e-10 * scale)
 
 
-@pytest.mark.parametrize("bottom", [TANH, NORM], ids=["tanh", "norm"])
-def test_the_rate_of_the_energy_of_three_layers(x64, rate, bottom):
-    network = chain(bottom)
-    slope, form, scale = jax.jit(jax.vmap(lambda s: rate(network, s)))(drawn(network, 10))
-    assert jnp.all(form < 0)
-    assert jnp.all(jnp.abs(slope - form) <= 1e-10 * scale)
+class Vector(AbstractSynapse):
+    """An energy that is no number."""
 
-
-@jax.custom_vjp
-def _one_way(forward, backward, g, f):
-    return -f @ forward @ g
-
-
-_one_way.defvjp(
-    lambda forward, backward, g, f: (_one_way(forward, backward, g, f), (forward, backward, g, f)),
-    # Values are driven by weights of their own, so no energy is behind the two directions.
-    lambda kept, t: (None, None, -t * (kept[1].T @ kept[3]), -t * (kept[0] @ kept[2])),
-)
-
-
-class OneWay(AbstractSynapse):
-    forward: jax.Array
-    backward: jax.Array
-    layers = ("value", "memory")
     linear = (True, True)
     drives = ("signed", "signed")
 
     def __call__(self, lower, upper):
-        return _one_way(self.forward, self.backward, lower, upper)
+        return upper
 
-    def check(self, lower, upper):
+    def check(self, layers):
         pass
-
-
-def euler(network, states, steps=2000, step=2e-3):
-    """The energies along an Euler integration, by plain definition."""
-    taus = {name: network.neurons[name].tau for name in network.names}
-
-    def advance(states, _):
-        pulled = network.pull(states)
-        moved = {n: states[n] + step / taus[n] * (pulled[n] - states[n]) for n in network.names}
-        return moved, network.energy(moved)
-
-    return jax.jit(lambda s: jax.lax.scan(advance, s, length=steps)[1])(states)
-
-
-def test_asymmetric_weights_make_the_energy_rise_and_are_caught(x64):
-    forward, backward = jax.random.normal(jax.random.key(0), (2, 12, 6))
-    memory = Neurons(12, SeparationLagrangian(Softmax(2.0)), tau=0.3)
-
-    def rises(synapse):
-        network = HierarchicalMemory({"value": Neurons(6), "memory": memory}, [synapse])
-        states = {name: state[0] for name, state in drawn(network, 1).items()}
-        return jnp.max(jnp.diff(euler(network, states)))
-
-    assert rises(DenseSynapse(forward)) <= 1e-12
-    assert rises(OneWay(forward, forward)) <= 1e-12
-    assert rises(OneWay(forward, backward)) > 1e-6
 
 
 @pytest.mark.parametrize(
     "make", [chain, lambda: two_layers(jnp.eye(12, 6), Euclidean(), Softmax())]
 )
-def test_the_energy_is_the_sum_of_its_parts(make):
+def test_the_energy_is_the_sum_of_its_parts(make, drawn):
     network = make()
-    states = {name: state[0] for name, state in drawn(network, 1).items()}
+    states = drawn(network)
     parts = network.energies(states)
-    names = {"-".join(synapse.layers) for synapse in network.synapses}
-    assert parts.keys() == {*network.names, *names}
+    assert parts.keys() == {*network.names, *network.parts}
     assert jnp.allclose(network.energy(states), sum(parts.values()), rtol=1e-5)
     for name, state in states.items():
         assert jnp.allclose(parts[name], network.neurons[name].energy(state))
     activations = network.activations(states)
-    for synapse in network.synapses:
-        expected = synapse(*(activations[name] for name in synapse.layers))
-        assert jnp.allclose(parts["-".join(synapse.layers)], expected)
+    for part, (layers, index) in zip(network.parts, network.edges, strict=True):
+        assert part == "-".join(layers)
+        expected = network.synapses[index](*(activations[name] for name in layers))
+        assert jnp.allclose(parts[part], expected)
 
 
 def test_parts_of_the_same_layers_are_named_apart(rows):
     neurons = {"value": Neurons(6), "memory": Neurons(12)}
     synapse = DenseSynapse(rows())
     states = {"value": jnp.ones(6), "memory": jnp.ones(12)}
-    parts = HierarchicalMemory(neurons, [synapse, synapse]).energies(states)
-    assert parts.keys() == {"value", "memory", "value-memory", "value-memory 2"}
+    joints = {("value", "memory"): [synapse, synapse], "value": LateralSynapse(rows(1, (6, 6)))}
+    parts = HierarchicalMemory(neurons, joints).energies(states)
+    assert parts.keys() == {"value", "memory", "value-memory", "value-memory 2", "value-value"}
     assert parts["value-memory"] == parts["value-memory 2"]
 
 
-def test_pulls_are_what_the_equations_say():
+def test_pulls_are_what_the_equations_say(drawn):
     network = chain()
-    states = {name: state[0] for name, state in drawn(network, 1).items()}
+    states = drawn(network)
     first, second = (synapse.weights for synapse in network.synapses)
     pulled, g = network.pull(states), network.activations(states)
     assert jnp.allclose(pulled["value"], first.T @ g["hidden"], atol=1e-6)
@@ -191,16 +140,15 @@ def test_layers_of_a_group_are_not_joined():
 
 
 RELAXING = [
-    *((Dot(), separation) for separation in SEPARATIONS),
-    *((Manhattan(), separation) for separation in SEPARATIONS[1:]),
-    (Euclidean(), SEPARATIONS[0]),
+    (Dot(), SEPARATIONS[2]),
+    *((Manhattan(), separation) for separation in SEPARATIONS[1:3]),
     (Cosine(), SEPARATIONS[1]),
     (KullbackLeibler(), SEPARATIONS[3]),
 ]
 
 
 @pytest.mark.parametrize(("similarity", "separation"), RELAXING, ids=repr)
-def test_relaxing_layer_by_layer_never_raises_the_energy(x64, rows, similarity, separation):
+def test_relaxing_layer_by_layer_never_raises_the_energy(x64, rows, drawn, similarity, separation):
     # Unnormalised weights of positive rows grow without bound under dot products.
     keys = rows() - 0.5 if isinstance(similarity, Dot) else rows()
     network = two_layers(keys, similarity, separation)
@@ -223,20 +171,10 @@ def test_relaxing_layer_by_layer_never_raises_the_energy(x64, rows, similarity, 
     assert jnp.all(path[:, -1] < path[:, 0])
 
 
-def test_relaxing_three_layers_never_raises_the_energy(x64):
-    network = chain()
-    states = {name: state[0] for name, state in drawn(network, 1).items()}
-    energies = [network.energy(states)]
-    for _ in range(10):
-        states = network.relax(states)
-        energies.append(network.energy(states))
-    assert jnp.all(jnp.diff(jnp.stack(energies)) <= 1e-12)
-
-
 def test_all_layers_at_once_can_cycle_with_rising_energy(x64):
     # Two neurons that excite one another: each takes over what the other was, for ever.
-    neurons = {"value": Neurons(1, TANH), "memory": Neurons(1, TANH)}
-    network = HierarchicalMemory(neurons, [DenseSynapse(jnp.array([[3.0]]))])
+    neurons = {"value": Neurons(1, Tanh()), "memory": Neurons(1, Tanh())}
+    network = HierarchicalMemory(neurons, {("value", "memory"): DenseSynapse([[3.0]])})
     states = {"value": jnp.array([2.9]), "memory": jnp.array([-2.9])}
     path, energies = [states], [network.energy(states)]
     for _ in range(4):
@@ -258,8 +196,9 @@ def test_all_layers_at_once_can_cycle_with_rising_energy(x64):
 def test_where_value_neurons_rest(x64, rows, similarity, state_term, ratio):
     # With the ½|v|² of the layer left in, a Euclidean network rests at half of what it recalls.
     synapse = SimilaritySynapse(similarity, rows(), state_term=state_term)
-    memory = Neurons(12, SeparationLagrangian(Softmax(5.0)), tau=0.0)
-    network = HierarchicalMemory({"value": Neurons(6), "memory": memory}, [synapse])
+    memory = Neurons(12, Softmax(5.0), tau=0.0)
+    layers = {"value": Neurons(6), "memory": memory}
+    network = HierarchicalMemory(layers, {("value", "memory"): synapse})
     flow = attrax.dynamics.Flow(rtol=1e-10, atol=1e-10, max_steps=4000)
     model = network.model(rows(1, (6,)))
     rest = jax.jit(lambda state: flow.run(model, state).state)(model.initial)
@@ -291,7 +230,7 @@ def test_slow_networks_approach_the_fast_one_linearly(x64, rows):
     assert 7 < off[0] / off[1] < 14
 
 
-def test_jit_vmap_and_grad(rows):
+def test_jit_vmap_and_grad(drawn):
     network = chain()
     states = drawn(network, 4)
     one = {name: state[1] for name, state in states.items()}
@@ -300,10 +239,10 @@ def test_jit_vmap_and_grad(rows):
     assert jnp.allclose(network.energy(one), batched[1], rtol=1e-5)
 
     def energy(weights):
-        synapse = DenseSynapse(weights, ("value", "hidden"))
-        rebuilt = HierarchicalMemory(network.neurons, [synapse, network.synapses[1]])
-        return rebuilt.energy(one)
+        joints = {("value", "hidden"): DenseSynapse(weights), ("hidden", "top"): top}
+        return HierarchicalMemory(network.neurons, joints).energy(one)
 
+    top = network.synapses[1]
     g = network.activations(one)
     slope = jax.grad(energy)(network.synapses[0].weights)
     assert jnp.allclose(slope, -jnp.outer(g["hidden"], g["value"]), atol=1e-5)
@@ -319,72 +258,84 @@ def test_jit_vmap_and_grad(rows):
 def test_the_order_of_layers_outlives_a_tree_map():
     network = HierarchicalMemory(
         {"visible": Neurons(6), "a": Neurons(12)},
-        [DenseSynapse(jnp.ones((12, 6)), ("visible", "a"))],
+        {("visible", "a"): DenseSynapse(jnp.ones((12, 6)))},
     )
     mapped = jax.tree.map(lambda leaf: leaf, network)
     assert mapped.visible == "visible"
     assert mapped.names == ("visible", "a")
 
 
-def test_half_precision(rows):
+def test_half_precision(rows, drawn):
     keys = rows().astype(jnp.bfloat16)
     network = two_layers(keys, Euclidean(), Softmax(3.0))
-    states = {name: state[0] for name, state in drawn(network, 1).items()}
+    states = drawn(network)
     assert network.dtype == jnp.bfloat16
     assert network.energy(states).dtype == jnp.float32
     for moved in (network.pull(states), network.relax(states)):
         assert {state.dtype for state in moved.values()} == {jnp.dtype(jnp.bfloat16)}
 
 
-def test_saving_and_loading(tmp_path):
-    network = two_layers(jnp.eye(12, 6) + 0.1, KullbackLeibler(), Entmax(2.0, 3.0))
-    attrax.save(tmp_path / "network", network)
-    loaded = attrax.load(tmp_path / "network")
-    states = {name: state[0] for name, state in drawn(network, 1).items()}
-    assert loaded.names == network.names
-    assert loaded.energy(states) == network.energy(states)
-
-
-def test_no_energy_without_a_potential(rows):
+def test_no_energy_without_a_potential(rows, drawn):
     network = two_layers(rows(), Dot(), SumNormalised(Power(3)))
-    states = {name: state[0] for name, state in drawn(network, 1).items()}
+    states = drawn(network)
     with pytest.raises(NoEnergyError, match="no gradient of a convex function"):
         network.energy(states)
     assert jnp.all(jnp.isfinite(network.relax(states)["value"]))
 
 
-VALUE, MEMORY = Neurons(6), Neurons(12, SeparationLagrangian(Softmax()))
+def test_a_single_name_or_several_synapses_may_join():
+    weights = jnp.eye(6) + 1
+    several = [LateralSynapse(weights), BiasSynapse(jnp.ones(6)), lambda g: -jnp.sum(g)]
+    network = HierarchicalMemory({"value": Neurons(6)}, {"value": several})
+    assert network.parts == ("value-value", "value-value 2", "value-value 3")
+    assert network.groups == (("value",),)
+    assert jnp.allclose(network.pull({"value": jnp.ones(6)})["value"], 5 + 1 + 1)
+    assert network.joints == {("value",): list(network.synapses)}
+    rebuilt = HierarchicalMemory(network.neurons, network.joints)
+    assert rebuilt.edges == network.edges
+
+
 KEYS = jnp.eye(12, 6) + 0.1
-DENSE = DenseSynapse(KEYS)
-FAST = Neurons(12, SeparationLagrangian(Softmax()), 0.0)
+VALUE, MEMORY, DENSE = Neurons(6), Neurons(12, Softmax()), DenseSynapse(KEYS)
+FAST = Neurons(12, Softmax(), 0.0)
+BETWEEN = ("value", "memory")
+IMAGE, TOKENS = Neurons((4, 4, 2)), Neurons((3, 4))
 
 
-class Vector(OneWay):
-    def __call__(self, lower, upper):
-        return upper
+def made(value=VALUE, memory=MEMORY, joints=None, **more):
+    joints = {BETWEEN: DENSE} if joints is None else joints
+    return HierarchicalMemory({"value": value, "memory": memory, **more}, joints)
 
 
-def made(value=VALUE, memory=MEMORY, synapses=(DENSE,), **more):
-    return HierarchicalMemory({"value": value, "memory": memory, **more}, synapses)
+def joined(synapse, *layers):
+    names = tuple("abc"[: len(layers)])
+    return HierarchicalMemory(dict(zip(names, layers, strict=True)), {names: synapse})
 
 
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
-        (lambda: HierarchicalMemory({}, [DENSE]), ValueError, "`neurons` is empty"),
-        (lambda: made(synapses=()), ValueError, "`synapses` is empty"),
+        # Graphs.
+        (lambda: HierarchicalMemory({}, {BETWEEN: DENSE}), ValueError, "`neurons` is empty"),
+        (lambda: made(joints={}), ValueError, "`synapses` is empty"),
+        (
+            lambda: made(joints={BETWEEN: []}),
+            ValueError,
+            "joins .* by an empty list",
+        ),
         (lambda: made(other=VALUE), ValueError, "No synapse joins layer 'other'"),
         (
-            lambda: made(synapses=[DenseSynapse(KEYS, ("value", "memories"))]),
+            lambda: made(joints={("value", "memories"): DENSE}),
             ValueError,
-            "joins layer 'memories', but the layers are 'value', 'memory'.*`layers=`",
+            "joins layer 'memories', but the layers are 'value', 'memory'",
         ),
-        (lambda: made(synapses=[Vector(KEYS, KEYS)]), ValueError, "must give one number"),
+        (lambda: made(joints={("value", "value"): DENSE}), ValueError, "with itself.* Lateral"),
+        (lambda: made(joints={BETWEEN: Vector()}), ValueError, "Vector must give one number"),
         (lambda: made(value=Neurons(6, tau=0.0)), ValueError, "visible layer 'value' is fast"),
         (
             lambda: HierarchicalMemory(
                 {"a": VALUE, "memory": FAST, "value": Neurons(6, tau=0.0)},
-                [DENSE, DenseSynapse(KEYS, ("a", "memory"))],
+                {BETWEEN: DENSE, ("a", "memory"): DENSE},
             ),
             ValueError,
             "'value', 'memory' are both fast and joined",
@@ -392,26 +343,147 @@ def made(value=VALUE, memory=MEMORY, synapses=(DENSE,), **more):
         (
             lambda: HierarchicalMemory(
                 {"memory": MEMORY, "value": Neurons(6, tau=0.0)},
-                [SimilaritySynapse(Cosine(), KEYS)],
+                {BETWEEN: SimilaritySynapse(Cosine(), KEYS)},
             ),
             ValueError,
             "'value' is fast, but SimilaritySynapse is not linear",
         ),
         (
-            lambda: made(synapses=[SimilaritySynapse(Cosine(), KEYS)] * 2),
+            lambda: made(
+                memory=FAST, joints={BETWEEN: DENSE, "memory": LateralSynapse(np.eye(12))}
+            ),
+            ValueError,
+            "'memory' is fast, but LateralSynapse is not linear",
+        ),
+        (
+            lambda: made(joints={BETWEEN: [SimilaritySynapse(Cosine(), KEYS)] * 2}),
             ValueError,
             "state_term=False to all but one",
         ),
         (
-            lambda: made(memory=Neurons((3, 4), SeparationLagrangian(Softmax()))),
-            ValueError,
-            r"`weights` between layers",
-        ),
-        (
-            lambda: made(memory=Neurons(12, SeparationLagrangian(Power(2)))),
+            lambda: made(memory=Neurons(12, Power(2))),
             ValueError,
             "defined for non-negative states.*rectified Power",
         ),
+        (
+            lambda: made(value=Neurons(6, start=KEYS[0])),
+            ValueError,
+            "visible layer 'value' starts from the query; give it no `start`",
+        ),
+        (
+            lambda: made(memory=Neurons(12, clamped=True)),
+            ValueError,
+            "'memory' is clamped, but has no `start`",
+        ),
+        (
+            lambda: HierarchicalMemory(
+                {"value": VALUE, "memory": MEMORY}, {BETWEEN: DENSE}, frozen=("x",)
+            ),
+            ValueError,
+            "`frozen` names 'x', but the parts are 'value', 'memory', 'value-memory'",
+        ),
+        # Synapses that do not fit between their layers.
+        (
+            lambda: made(memory=Neurons((3, 5), Softmax())),
+            ValueError,
+            r"`weights` between layers 'value' of shape \(6,\), 'memory' of shape \(3, 5\) must "
+            r"have shape \(15, 6\), but its shape is \(12, 6\)",
+        ),
+        (lambda: DenseSynapse(KEYS[0]), ValueError, "`weights` must have 2 axes"),
+        (lambda: DenseSynapse(KEYS, KEYS[0]), ValueError, r"`bias` .* shape \(12,\), .* \(6,\)"),
+        (lambda: DenseSynapse(KEYS * np.nan), ValueError, "`weights` holds NaN"),
+        (lambda: joined(DENSE, VALUE), ValueError, "joins 2 layers, but is given 1: 'a' of"),
+        (lambda: joined(DENSE, VALUE, MEMORY, VALUE), ValueError, "joins 2 layers, .* given 3"),
+        (lambda: LateralSynapse(KEYS), ValueError, r"must be square, .* \(12, 6\)"),
+        (lambda: joined(LateralSynapse(KEYS @ KEYS.T), VALUE), ValueError, r"shape \(6, 6\)"),
+        (lambda: joined(BiasSynapse(KEYS[0]), MEMORY), ValueError, r"`bias` .* shape \(12,\)"),
+        (lambda: HyperSynapse(1.0), ValueError, "one axis a layer, but are a single number"),
+        (
+            lambda: joined(HyperSynapse(KEYS), VALUE, MEMORY, VALUE),
+            ValueError,
+            "2 axes, so HyperSynapse joins as many layers, but is given 3",
+        ),
+        (lambda: joined(HyperSynapse(KEYS), VALUE, MEMORY), ValueError, r"shape \(6, 12\)"),
+        (lambda: ConvolutionSynapse(KEYS), ValueError, r"`kernel` must have shape \(\*window"),
+        (
+            lambda: ConvolutionSynapse(np.ones((1, 1, 1, 1, 2, 2))),
+            ValueError,
+            "`kernel` must have at most three spatial axes",
+        ),
+        (lambda: ConvolutionSynapse(np.ones((2, 2, 2, 3)), stride=0), ValueError, "`stride` must"),
+        (
+            lambda: ConvolutionSynapse(np.ones((2, 2, 2, 3)), stride=(1, 1, 1)),
+            ValueError,
+            "one for each of 2 spatial axes",
+        ),
+        (
+            lambda: ConvolutionSynapse(np.ones((2, 2, 2, 3)), padding=((0, -1), (0, 0))),
+            ValueError,
+            r"`padding` must hold pairs .* holds \(0, -1\)",
+        ),
+        (
+            lambda: joined(ConvolutionSynapse(np.ones((2, 2, 3, 3))), IMAGE, IMAGE),
+            ValueError,
+            "needs a lower layer of 2 spatial axes and 3 channels",
+        ),
+        (
+            lambda: joined(ConvolutionSynapse(np.ones((2, 2, 2, 3))), IMAGE, IMAGE),
+            ValueError,
+            r"upper layer of shape \(3, 3, 3\), but joins",
+        ),
+        (
+            lambda: joined(ConvolutionSynapse(np.ones((5, 5, 2, 3))), IMAGE, IMAGE),
+            ValueError,
+            "window of ConvolutionSynapse is larger than the lower layer",
+        ),
+        (lambda: PoolingSynapse((2, 0)), ValueError, "`window` must be a positive whole number"),
+        (
+            lambda: PoolingSynapse((2, 2), padding=((2, 0), (0, 0))),
+            ValueError,
+            "`padding` must be smaller than the window",
+        ),
+        (lambda: joined(PoolingSynapse((2,)), IMAGE, IMAGE), ValueError, "of 1 spatial axes"),
+        (lambda: joined(PoolingSynapse((2, 2)), IMAGE, IMAGE), ValueError, r"shape \(2, 2, 2\)"),
+        (
+            lambda: AttentionSynapse(np.ones((2, 3, 4)), np.ones((1, 3, 4))),
+            ValueError,
+            "must have the same heads and z",
+        ),
+        (
+            lambda: AttentionSynapse(np.ones((2, 3, 4)), np.ones((2, 3, 4)), -1.0),
+            ValueError,
+            "`beta` must be positive",
+        ),
+        (
+            lambda: joined(
+                AttentionSynapse(np.ones((2, 3, 5)), np.ones((2, 3, 4))), TOKENS, TOKENS
+            ),
+            ValueError,
+            r"`queries` of shape \(2, 3, 5\) need a layer of shape \(tokens, 5\)",
+        ),
+        (
+            lambda: joined(
+                AttentionSynapse(
+                    np.ones((2, 3, 4)), np.ones((2, 3, 4)), mask=np.ones((2, 3), bool)
+                ),
+                TOKENS,
+            ),
+            ValueError,
+            r"`mask` must have shape \(3, 3\)",
+        ),
+        (
+            lambda: AttentionSynapse(np.ones((2, 3, 4)), np.ones((2, 3, 4)), mask=np.ones(3, bool)),
+            ValueError,
+            "`mask` must have two axes",
+        ),
+        (
+            lambda: joined(
+                AttentionSynapse(np.ones((2, 3, 4)), np.ones((2, 3, 4))), TOKENS, TOKENS, TOKENS
+            ),
+            ValueError,
+            "joins 2 layers, but is given 3",
+        ),
+        # States and arguments.
         (lambda: made().pull({"value": KEYS[0]}), ValueError, "lacks layer 'memory'"),
         (lambda: made(memory=FAST).pull({"memory": KEYS[:, 0]}), ValueError, "lacks layer 'value'"),
         (lambda: made(memory=FAST).pull({"value": KEYS}), ValueError, "use jax.vmap"),
@@ -426,9 +498,9 @@ def made(value=VALUE, memory=MEMORY, synapses=(DENSE,), **more):
             "`order` names 'values'",
         ),
         (
-            lambda: attrax.retrieve(made(Neurons(6, TANH)), KEYS, known=jnp.arange(6) < 3),
+            lambda: attrax.retrieve(made(Neurons(6, LayerNorm())), KEYS, known=jnp.arange(6) < 3),
             ValueError,
-            r"`known` holds entries .* Quadratic\(\)",
+            r"`known` holds entries .* LayerNorm mixes; it must be elementwise.* Quadratic\(\)",
         ),
         (lambda: attrax.retrieve(made(), KEYS[:, :5]), ValueError, "`queries` must have 6 entries"),
     ],
@@ -436,6 +508,15 @@ def made(value=VALUE, memory=MEMORY, synapses=(DENSE,), **more):
 def test_what_does_not_fit_is_refused(make, error, text):
     with pytest.raises(error, match=text):
         make()
+
+
+def test_known_entries_need_an_elementwise_layer():
+    for lagrangian in (Tanh(), Power(1, rectified=True)):
+        made(Neurons(6, lagrangian)).model(KEYS[0], jnp.arange(6) < 3)
+    smooth = ConvexFunction(lambda x: jnp.sum(x**4))
+    for lagrangian in (LayerNorm(), Softmax(), smooth):
+        with pytest.raises(ValueError, match="must be elementwise"):
+            made(Neurons(6, lagrangian)).model(KEYS[0], jnp.arange(6) < 3)
 
 
 def test_the_remedy_for_the_domain_works(rows):

@@ -1,77 +1,65 @@
+from functools import partial
+
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
 
 from attrax import Memory, Outcome, retrieve
-from attrax.dynamics import FixedPoint, Flow, Iterate, OneRead
+from attrax.dynamics import Euler, FixedPoint, Flow, Iterate, OneRead
 from attrax.hierarchical import (
-    AbstractSynapse,
     DenseSynapse,
     HierarchicalMemory,
     Neurons,
-    SeparationLagrangian,
     SimilaritySynapse,
 )
-from attrax.separation import Entmax, Exponential, Power, Softmax
+from attrax.separation import Entmax, Softmax
 from attrax.similarity import Cosine, Dot, Euclidean, JensenShannon, KullbackLeibler, Manhattan
 
 FLOW = Flow(20.0, rtol=1e-7, atol=1e-9, max_steps=2000)
-SEPARATIONS = [Softmax(3.0), Power(2, rectified=True), Exponential(0.3), Entmax(1.5, 3.0)]
 
 
 def two_layers(keys, similarity, separation, tau):
     return HierarchicalMemory(
         {
             "value": Neurons(keys.shape[1]),
-            "memory": Neurons(keys.shape[0], SeparationLagrangian(separation), tau=tau),
+            "memory": Neurons(keys.shape[0], separation, tau),
         },
-        [SimilaritySynapse(similarity, keys)],
+        {("value", "memory"): SimilaritySynapse(similarity, keys)},
     )
 
 
-def largest_rise(network, queries, flow=FLOW):
-    """The largest rise of the energy along flows, and the largest term of the energy."""
+def largest_rise(network, queries, dynamics):
+    """The largest rise of the energy along runs, and the largest term of the energy."""
 
-    @jax.jit
-    @jax.vmap
-    def run(query):
+    @partial(jax.vmap, in_axes=(0, None))
+    def run(query, dynamics):
         model = network.model(query)
-        path = flow.run(model, model.initial, path=True).path
+        path = dynamics.run(model, model.initial, path=True).path
         terms = jax.vmap(lambda states: jnp.stack(list(network.energies(states).values())))(path)
         return jnp.max(jnp.diff(jnp.sum(terms, 1))), jnp.max(jnp.abs(terms))
 
-    rises, terms = run(queries)
+    rises, terms = eqx.filter_jit(run)(queries, dynamics)
     assert jnp.all(jnp.isfinite(rises))
     return jnp.max(rises), jnp.max(terms)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("similarity", "separation", "tau"),
-    [
-        *((Dot(), separation, 0.3) for separation in SEPARATIONS),
-        (Cosine(), SEPARATIONS[2], 0.3),
-        (Euclidean(), SEPARATIONS[0], 0.3),
-        (KullbackLeibler(), SEPARATIONS[0], 0.0),
-        (JensenShannon(), SEPARATIONS[3], 0.0),
-    ],
-    ids=repr,
-)
-def test_the_energy_of_smooth_networks_never_rises(x64, rows, similarity, separation, tau):
-    keys = rows() - 0.5 if isinstance(similarity, Dot) else rows()
-    network = two_layers(keys, similarity, separation, tau)
-    rise, scale = largest_rise(network, rows(1, (4, 6)))
+def test_the_energy_of_a_smooth_network_never_rises(x64, rows):
+    # Of other networks, in small steps: tests/conformance/test_law2_networks.py.
+    network = two_layers(rows(), KullbackLeibler(), Entmax(1.5, 3.0), 0.0)
+    rise, scale = largest_rise(network, rows(1, (4, 6)), FLOW)
     assert rise <= 1e-12 * scale
 
 
-@pytest.mark.slow
 def test_manhattan_chatters_and_relaxation_does_not(x64, rows):
     # Signs of differences do not vanish where entries agree: a step overshoots by its length.
     network = two_layers(rows(), Manhattan(), Softmax(3.0), 0.0)
     queries = rows(1, (4, 6))
-    coarse, _ = largest_rise(network, queries, Flow(2.0, rtol=1e-3, atol=1e-5, max_steps=1000))
-    fine, _ = largest_rise(network, queries, Flow(2.0, rtol=1e-4, atol=1e-6, max_steps=1000))
+    coarse, fine = (
+        largest_rise(network, queries, Euler(step, max_steps=300))[0] for step in (0.02, 0.002)
+    )
     assert 1e-6 < fine < coarse / 3
     relax = jax.jit(jax.vmap(lambda value: network.relax({"value": value})["value"]))
     energy = jax.jit(jax.vmap(lambda value: network.energy({"value": value})))
@@ -82,15 +70,14 @@ def test_manhattan_chatters_and_relaxation_does_not(x64, rows):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("similarity", "tau"), [(Dot(), 0.0), (Euclidean(), 0.1)], ids=repr)
-def test_the_flow_ends_where_the_memory_does(rows, similarity, tau):
+def test_the_flow_ends_where_the_memory_does():
     patterns = jax.random.normal(jax.random.key(0), (12, 32))
     patterns /= jnp.linalg.norm(patterns, axis=1, keepdims=True)
     queries = patterns + 0.05 * jax.random.normal(jax.random.key(1), (12, 32))
-    memory = Memory(patterns, similarity=similarity, separation=Softmax(30.0))
+    memory = Memory(patterns, similarity=Euclidean(), separation=Softmax(30.0))
     expected = retrieve(memory, queries, Iterate(rtol=1e-6))
-    flow = Flow() if tau == 0 else Flow(solver=diffrax.Kvaerno3())
-    found = retrieve(memory.as_network(tau=tau), queries, flow)
+    # Memory neurons ten times as fast as others: stiff, so by an implicit solver.
+    found = retrieve(memory.as_network(tau=0.1), queries, Flow(solver=diffrax.Kvaerno3()))
     assert jnp.all(found.outcome == Outcome.converged)
     assert jnp.allclose(found.state, expected.state, atol=1e-3)
     assert jnp.allclose(found.state, patterns, atol=1e-3)
@@ -145,13 +132,12 @@ def test_paths_begin_with_the_query_and_fall(rows):
     assert jnp.allclose(found.energies[-1], found.energy, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_known_entries_are_held_and_the_rest_is_completed(rows):
     patterns = jnp.sign(jax.random.normal(jax.random.key(0), (6, 32)))
     network = Memory(patterns, similarity=Dot(), separation=Softmax(1.0)).as_network(tau=0.1)
     known = jnp.arange(32) < 16
     queries = jnp.where(known[None], patterns, jnp.nan)
-    found = retrieve(network, queries, Flow(), known=known)
+    found = retrieve(network, queries, Euler(0.05), known=known)
     assert jnp.array_equal(found.state[:, :16], patterns[:, :16])
     assert jnp.allclose(found.state, patterns, atol=1e-2)
 
@@ -160,9 +146,10 @@ def test_time_is_in_units_of_the_slowest_layer(x64, rows):
     def ends(scale):
         neurons = {
             "value": Neurons(6, tau=scale),
-            "memory": Neurons(12, SeparationLagrangian(Softmax(3.0)), tau=0.25 * scale),
+            "memory": Neurons(12, Softmax(3.0), tau=0.25 * scale),
         }
-        network = HierarchicalMemory(neurons, [SimilaritySynapse(Euclidean(), rows())])
+        synapse = SimilaritySynapse(Euclidean(), rows())
+        network = HierarchicalMemory(neurons, {("value", "memory"): synapse})
         model = network.model(rows(1, (6,)))
         return network, model, model.pull(model.initial)
 
@@ -183,28 +170,14 @@ def test_the_first_state_of_hidden_layers_is_their_pull(rows):
     assert fast.initial.keys() == {"value"}
 
 
-class Picture(AbstractSynapse):
-    """Rows that are pictures: E = −Σ f_μ ⟨K_μ, g⟩."""
-
-    pictures: jax.Array
-    layers = ("value", "memory")
-    linear = (True, True)
-    drives = ("signed", "signed")
-
-    def __call__(self, lower, upper):
-        return -jnp.einsum("n,nij,ij->", upper, self.pictures, lower)
-
-    def check(self, lower, upper):
-        assert self.pictures.shape == (*upper.shape, *lower.shape)
-
-
 def test_layers_of_any_shape_take_flat_queries():
     pictures = jax.random.normal(jax.random.key(0), (3, 2, 4))
-    separation = SeparationLagrangian(Softmax(2.0))
-    neurons = {"value": Neurons((2, 4)), "memory": Neurons(3, separation, 0.0)}
-    network = HierarchicalMemory(neurons, [Picture(pictures)])
-    flat = DenseSynapse(pictures.reshape(3, 8))
-    expected = HierarchicalMemory({**neurons, "value": Neurons(8)}, [flat])
+    synapse = DenseSynapse(pictures.reshape(3, 8))
+    memory = Neurons(3, Softmax(2.0), 0.0)
+    network, expected = (
+        HierarchicalMemory({"value": value, "memory": memory}, {("value", "memory"): synapse})
+        for value in (Neurons((2, 4)), Neurons(8))
+    )
     queries = pictures.reshape(3, 8) + 0.1
     assert network.width == 8
     found, flattened = (retrieve(each, queries, Iterate()) for each in (network, expected))

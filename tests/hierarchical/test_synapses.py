@@ -1,137 +1,100 @@
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from attrax.hierarchical import (
-    ConvexFunction,
     DenseSynapse,
     HierarchicalMemory,
     Neurons,
-    SeparationLagrangian,
-    SimilaritySynapse,
+    SynapseFunction,
+    Tanh,
 )
-from attrax.separation import Identity, Power, Softmax
-from attrax.similarity import (
-    Cosine,
-    Dot,
-    Euclidean,
-    JensenShannon,
-    KullbackLeibler,
-    Manhattan,
-    SimilarityFunction,
-)
+from attrax.separation import Softmax
 
-CENTROIDS = [Euclidean(), Euclidean("square"), Manhattan(), Cosine(), KullbackLeibler()]
+RNG = np.random.default_rng(0)
+W = RNG.normal(size=(5, 6)).astype(np.float32)
 
 
-def test_a_dense_synapse_is_bilinear(rows):
-    weights, g, f = rows(), rows(1, (6,)), rows(2, (12,))
-    synapse = DenseSynapse(weights)
-    assert jnp.allclose(synapse(g, f), -f @ weights @ g)
-    down, up = jax.grad(synapse, argnums=(0, 1))(g, f)
-    assert jnp.allclose(-up, weights @ g)
-    assert jnp.allclose(-down, weights.T @ f)
+def bilinear(g, f):
+    return -f @ jnp.asarray(W, g.dtype) @ g
 
 
-@pytest.mark.parametrize("similarity", [Dot(), Euclidean(), Cosine(), JensenShannon()], ids=repr)
-@pytest.mark.parametrize("state_term", [True, False])
-def test_a_similarity_synapse_brings_its_own_state_term(rows, similarity, state_term):
-    keys, g, f = rows(), rows(1, (6,)), rows(2, (12,))
-    own = similarity.state_term(g) - 0.5 * g @ g if state_term else 0.0
-    synapse = SimilaritySynapse(similarity, keys, state_term=state_term)
-    assert jnp.allclose(synapse(g, f), -f @ similarity(keys, g) + own, rtol=1e-5)
+def agree(g, f, h):
+    """An energy of three layers at once, linear in none."""
+    return -jnp.sum(jnp.square(g[:4] + f[:4])) * jnp.sum(jnp.square(h)) / 20
 
 
-def test_dot_is_the_dense_synapse(rows):
-    keys, g, f = rows(), rows(1, (6,)), rows(2, (12,))
-    similarity = SimilaritySynapse(Dot(), keys)
-    assert jnp.allclose(similarity(g, f), DenseSynapse(keys)(g, f))
-    assert similarity.linear == DenseSynapse(keys).linear == (True, True)
-    assert SimilaritySynapse(Cosine(), keys).linear == (False, True)
+def states_of(network):
+    names = enumerate(network.names)
+    return {n: jnp.sin(jnp.arange(1.0, network.neurons[n].size + 1) + i) for i, n in names}
 
 
-@pytest.mark.parametrize("similarity", CENTROIDS, ids=repr)
-def test_value_neurons_settle_where_the_energy_is_least(x64, rows, similarity):
-    keys, f = rows(), rows(1, (12,))
-    synapse, layer = SimilaritySynapse(similarity, keys), Neurons(6)
-
-    @jax.jit
-    @jax.vmap
-    def energy(g):
-        return layer.energy(g) + synapse(g, f)
-
-    settled = synapse.settle(f)
-    least = energy(settled[None])
-    near = settled[None] + 0.05 * jax.random.normal(jax.random.key(2), (50, 6))
-    far = rows(3, (50, 6))
-    assert jnp.all(energy(jnp.concatenate([near, far])) >= least - 1e-12)
-    assert jnp.any(energy(far) > least + 1e-3)
+def test_a_plain_function_is_a_synapse():
+    layers = {"a": Neurons(6, Tanh()), "b": Neurons(5, Softmax(2.0))}
+    plain = HierarchicalMemory(layers, {("a", "b"): bilinear})
+    dense = HierarchicalMemory(layers, {("a", "b"): DenseSynapse(W)})
+    assert isinstance(plain.synapses[0], SynapseFunction)
+    assert plain.parts == dense.parts == ("a-b",)
+    states = states_of(plain)
+    assert jnp.allclose(plain.energy(states), dense.energy(states), rtol=1e-6)
+    for name, pulled in dense.pull(states).items():
+        assert jnp.allclose(plain.pull(states)[name], pulled, atol=1e-6)
 
 
-def network(synapse, lower=None, upper=None):
-    lower = Neurons(6) if lower is None else lower
-    upper = Neurons(12, SeparationLagrangian(Softmax())) if upper is None else upper
-    return HierarchicalMemory({"value": lower, "memory": upper}, [synapse])
+def test_a_function_is_linear_where_its_writer_says_so():
+    layers = {"a": Neurons(6), "b": Neurons(5, Softmax(2.0), 0.0)}
+    with pytest.raises(ValueError, match=r"'b' is fast, but SynapseFunction is not linear"):
+        HierarchicalMemory(layers, {("a", "b"): bilinear})
+    network = HierarchicalMemory(layers, {("a", "b"): SynapseFunction(bilinear, (True, True))})
+    expected = HierarchicalMemory(layers, {("a", "b"): DenseSynapse(W)})
+    states = {"a": states_of(network)["a"]}
+    assert jnp.allclose(network.relax(states)["a"], expected.relax(states)["a"], atol=1e-6)
+    with pytest.raises(ValueError, match="`linear` has 1 answers, but the function joins 2"):
+        HierarchicalMemory(layers, {("a", "b"): SynapseFunction(bilinear, (True,))})
 
 
-KEYS = jnp.eye(12, 6) + 0.1
-TANH = ConvexFunction(lambda x: jnp.sum(jnp.logaddexp(x, -x)))
+def test_functions_join_any_number_of_layers(x64):
+    def alone(g):
+        return jnp.sum(jnp.cos(g))
+
+    layers = {"a": Neurons(6, Tanh()), "b": Neurons(5), "c": Neurons(4)}
+    network = HierarchicalMemory(layers, {("a", "b", "c"): agree, "a": [alone, alone]})
+    states = states_of(network)
+    g = {name: np.asarray(one) for name, one in network.activations(states).items()}
+    parts = network.energies(states)
+    assert parts.keys() == {"a", "b", "c", "a-b-c", "a-a", "a-a 2"}
+    assert np.allclose(parts["a-a"], np.sum(np.cos(g["a"])))
+    both, size = g["a"][:4] + g["b"][:4], np.sum(g["c"] ** 2)
+    assert np.allclose(parts["a-b-c"], -np.sum(both**2) * size / 20)
+    pulled = network.pull(states)
+    from_c = both * size / 10
+    assert np.allclose(pulled["a"], np.append(from_c, [0, 0]) + 2 * np.sin(g["a"]))
+    assert np.allclose(pulled["b"], np.append(from_c, 0))
+    assert np.allclose(pulled["c"], np.sum(both**2) * g["c"] / 10)
+
+
+def test_functions_of_arrays_captured_are_differentiated_where_they_are():
+    def energy(weights):
+        network = HierarchicalMemory(
+            {"a": Neurons(6), "b": Neurons(5)}, {("a", "b"): lambda g, f: -f @ weights @ g}
+        )
+        return network.energy(states)
+
+    layers = {"a": Neurons(6), "b": Neurons(5)}
+    states = states_of(HierarchicalMemory(layers, {("a", "b"): DenseSynapse(W)}))
+    slope = jax.grad(energy)(jnp.asarray(W))
+    assert jnp.allclose(slope, -jnp.outer(states["b"], states["a"]), atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
-        (lambda: DenseSynapse(jnp.ones(6)), ValueError, "`weights` must have 2 axes"),
-        (lambda: DenseSynapse(KEYS, ("a", "a")), ValueError, "two different layers.*'a'"),
-        (lambda: SimilaritySynapse(KullbackLeibler(), -KEYS), ValueError, "`keys` are negative"),
-        (
-            lambda: network(DenseSynapse(KEYS.T)),
-            ValueError,
-            r"`weights` between layers 'value' of shape \(6,\) .* must have shape \(12, 6\)",
-        ),
-        (
-            lambda: network(SimilaritySynapse(Cosine(), KEYS[:5])),
-            ValueError,
-            r"`keys` between layers .* must have shape \(12, 6\)",
-        ),
-        (
-            lambda: network(SimilaritySynapse(Euclidean(), KEYS), Neurons(6, TANH)),
-            ValueError,
-            r"Euclidean replaces .* must then be Quadratic\(\).* pass state_term=False",
-        ),
+        (lambda g: jnp.sum(g), ValueError, r"cannot be called with one array a layer"),
+        (lambda g, f: g @ f, ValueError, r"function <lambda> that joins 'a' of shape \(6,\)"),
+        (Tanh, TypeError, "must be a synapse such as DenseSynapse.* it is the class Tanh"),
     ],
 )
-def test_wrong_synapses_are_refused(make, error, text):
+def test_functions_that_are_no_energy_are_refused(make, error, text):
     with pytest.raises(error, match=text):
-        make()
-
-
-def test_the_remedy_for_another_lagrangian_works():
-    synapse = SimilaritySynapse(Euclidean(), KEYS, state_term=False)
-    assert network(synapse, Neurons(6, TANH)).lacks_energy is None
-
-
-@pytest.mark.parametrize(
-    ("similarity", "separation", "state_term", "text"),
-    [
-        (JensenShannon(), Softmax(), True, "No centroid"),
-        (SimilarityFunction(lambda k, q: k @ q), Softmax(), True, "No centroid"),
-        (Manhattan(), Identity(), True, "can be negative"),
-        (Manhattan(), Softmax(), False, "state_term=False"),
-        (Manhattan(), Softmax(), True, None),
-        (Cosine(), Identity(), True, None),
-        (Dot(), Power(3), True, None),
-    ],
-)
-def test_relaxation_is_offered_where_it_is_exact(similarity, separation, state_term, text):
-    synapse = SimilaritySynapse(similarity, KEYS, state_term=state_term)
-    made = network(synapse, None, Neurons(12, SeparationLagrangian(separation)))
-    if text is None:
-        assert made.lacks_relaxation is None
-        return
-    assert text in made.lacks_relaxation
-    states = {"value": KEYS[0], "memory": jnp.ones(12)}
-    with pytest.raises(
-        ValueError, match=r"Layer 'value' has no exact update: .*dynamics\.Flow\(\)"
-    ):
-        made.relax(states)
+        HierarchicalMemory({"a": Neurons(6), "b": Neurons(5)}, {("a", "b"): make})

@@ -4,7 +4,12 @@ from .base import AbstractDynamics as AbstractDynamics
 from .base import Model as Model
 from .base import Outcome as Outcome
 from .base import Run as Run
+from .certificate import Certificate as Certificate
+from .certificate import certify as certify
+from .coordinates import Coordinates as Coordinates
+from .euler import Euler as Euler
 from .fixed_point import FixedPoint as FixedPoint
 from .flow import Flow as Flow
 from .iterate import Iterate as Iterate
 from .iterate import OneRead as OneRead
+from .langevin import Langevin as Langevin

@@ -28,11 +28,11 @@ class Model(Protocol):
         """Why there is no energy, or `None`."""
         ...
 
-    def pull(self, state: Any) -> Any:
+    def pull(self, state: Any, /) -> Any:
         """Where a state is drawn to."""
         ...
 
-    def energy(self, state: Any) -> Float[Array, ""]:
+    def energy(self, state: Any, /) -> Float[Array, ""]:
         """The energy of a state; raises `NoEnergyError` where there is none."""
         ...
 
@@ -57,6 +57,11 @@ class Outcome(eqx.Enumeration):
     step_limit = (
         "The limit of steps, or of a Flow's time, was reached while the state still moved: "
         "raise `max_steps` (or `time`)."
+    )
+    sampled = "A random run has taken all its steps; its states are samples, not attractors."
+    stalled = (
+        "No step along the pull, however short, lowered the energy: the state sits at a kink; "
+        "update layer by layer (Iterate()) where layers have an exact update."
     )
     diverged = (
         "The state left the floating-point range or became NaN: the weights do not sum to one, "
@@ -85,8 +90,11 @@ class Run(NamedTuple):
 class AbstractDynamics(eqx.Module):
     """How a state moves to an attractor: a description, without state of its own."""
 
+    random: eqx.AbstractVar[bool]
+    """Whether a run draws random numbers, and so needs a key."""
+
     @abstractmethod
-    def run(self, model: Model, state: PyTree, *, path: bool = False) -> Run:
+    def run(self, model: Model, state: PyTree, *, path: bool = False, key: Any = None) -> Run:
         """Run from a state.
 
         **Arguments:**
@@ -94,6 +102,7 @@ class AbstractDynamics(eqx.Module):
         - `model`: what is run; see `Model`.
         - `state`: where to start, unbatched.
         - `path`: whether to keep every state.
+        - `key`: of the random numbers, for dynamics that are `random`.
 
         **Returns:** a `Run`.
         """
@@ -115,6 +124,12 @@ def norm(state: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(sum(squares[1:], squares[0]))
 
 
+def rests(change: PyTree, state: PyTree, rtol: float, atol: float):
+    """Whether |change| ≤ atol + rtol |state|; never where either has left the range of floats."""
+    limit = atol + rtol * norm(state)
+    return (norm(change) <= limit) & jnp.isfinite(limit)
+
+
 def difference(a: PyTree, b: PyTree) -> PyTree:
     """A − b, leaf by leaf."""
     return jax.tree.map(jnp.subtract, a, b)
@@ -129,3 +144,23 @@ def finite(state: PyTree):
     """Whether every entry of a state is finite."""
     checks = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]
     return jnp.all(jnp.stack(checks))
+
+
+def still(tree: PyTree) -> PyTree:
+    """The same values, with no gradient."""
+    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, tree)
+
+
+def recorded(advance, start, length: int):
+    """The last carry of a loop and all its states, the start first.
+
+    A carry holds the state first and whether the run is over last; then it stays as it is.
+    """
+
+    def step(carry, _):
+        following = choose(carry[-1], carry, advance(carry))
+        return following, following[0]
+
+    last, states = jax.lax.scan(step, start, length=length)
+    path = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), start[0], states)
+    return last, path

@@ -1,5 +1,7 @@
 """Reads repeated until the state rests, and the single read."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..errors import is_concrete, positive
-from .base import AbstractDynamics, Model, Outcome, Run, advanced, choose, difference, finite, norm
+from .base import AbstractDynamics, Model, Outcome, Run, advanced, choose, difference, finite, rests
 
 
 class OneRead(AbstractDynamics):
@@ -16,7 +18,9 @@ class OneRead(AbstractDynamics):
     **Source:** [millidge2022universal]
     """
 
-    def run(self, model: Model, state, *, path: bool = False) -> Run:
+    random: ClassVar = False
+
+    def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`."""
         new = advanced(model, state)
         states = None
@@ -46,6 +50,7 @@ class Iterate(AbstractDynamics):
     rtol: float = eqx.field(static=True)
     atol: float = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
+    random: ClassVar = False
 
     def __init__(
         self,
@@ -63,7 +68,7 @@ class Iterate(AbstractDynamics):
         check_limits(rtol, atol, max_steps)
         self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
 
-    def run(self, model: Model, state, *, path: bool = False) -> Run:
+    def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`."""
 
         def advance(carry):
@@ -72,15 +77,15 @@ class Iterate(AbstractDynamics):
             new = jax.tree.map(
                 lambda x, y, s: x + s * (y - x), state, advanced(model, state), share
             )
-            room = self.atol + self.rtol * norm(state)
-            rests = norm(difference(new, state)) <= room
+            done = rests(difference(new, state), state, self.rtol, self.atol)
             # Comparing with the state before last finds a cycle of two; the first step has none.
-            returns = (steps > 0) & (norm(difference(new, previous)) <= room)
+            back = rests(difference(new, previous), state, self.rtol, self.atol)
+            returns = (steps > 0) & back
             outcome = Outcome.where(
                 ~finite(new),
                 Outcome.diverged,
                 Outcome.where(
-                    rests,
+                    done,
                     Outcome.converged,
                     Outcome.where(returns, Outcome.cycle, Outcome.step_limit),
                 ),
@@ -125,6 +130,15 @@ def forward_only(state):
             "Pass dynamics=attrax.dynamics.FixedPoint() to attrax.retrieve: its gradient is that "
             "of the fixed point, and needs memory for one step only."
         ),
+    )
+
+
+def outcome_of(code):
+    """The outcome of a run: 0 reached its limit, 1 rests, anything else diverged."""
+    return Outcome.where(
+        code == 1,
+        Outcome.converged,
+        Outcome.where(code == 0, Outcome.step_limit, Outcome.diverged),
     )
 
 

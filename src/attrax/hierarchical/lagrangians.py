@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..precision import accumulate
+from ..separation import Exponential, Identity, Log, Power, Threshold
 from ..separation.base import AbstractSeparation, Range
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from typing import ClassVar as Declared
 else:
     from equinox import AbstractVar as Declared
+
+# Separations whose weight of a score does not depend on other scores.
+_ELEMENTWISE = (Exponential, Identity, Log, Power, Threshold)
 
 
 class AbstractLagrangian(eqx.Module):
@@ -33,6 +37,9 @@ class AbstractLagrangian(eqx.Module):
 
     non_negative: Declared[bool]
     """Whether activations are never negative."""
+
+    elementwise: Declared[bool]
+    """Whether each neuron's activation depends on its own state alone."""
 
     @abstractmethod
     def value(self, state: Float[Array, "..."]) -> Float[Array, ""]:
@@ -55,6 +62,7 @@ class Quadratic(AbstractLagrangian):
     lacks_convexity: ClassVar = None
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
+    elementwise: ClassVar = True
 
     def value(self, state):
         """½|x|²."""
@@ -66,27 +74,38 @@ class Quadratic(AbstractLagrangian):
 
 
 class SeparationLagrangian(AbstractLagrangian):
-    """A separation as the activation of memory neurons: L is its potential, g its weights.
+    """A separation as the activation of neurons: L is its potential, g its weights.
+
+    `Neurons(n, Softmax(4.0))` makes one by itself; this class is for layers of several axes. ReLU
+    neurons have `Power(1, rectified=True)`, rectified polynomials a higher degree.
 
     **Arguments:**
 
-    - `separation`: one of `attrax.separation`, over a layer with one axis.
+    - `separation`: one of `attrax.separation`.
+    - `axis`: the axis of the layer along which neurons are separated, those at other indices
+      apart from them; `None` separates all neurons of the layer together. Elementwise
+      separations are the same either way.
 
-    **Raises:** `TypeError` if `separation` is something else.
+    **Raises:** `TypeError` if `separation` is something else, or `axis` no whole number.
 
     **Source:** [krotov2021large]
     """
 
     separation: AbstractSeparation
+    axis: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        """Refuse what is no separation."""
+        """Refuse what is no separation, or no axis."""
         if not isinstance(self.separation, AbstractSeparation):
             raise TypeError(
                 "`separation` must be one of attrax.separation, "
                 f"but it is {type(self.separation).__name__}; "
                 "a convex function goes into ConvexFunction."
             )
+        if self.axis is not None and (
+            isinstance(self.axis, bool) or not isinstance(self.axis, int)
+        ):
+            raise TypeError(f"`axis` must be a whole number or None, but it is {self.axis!r}.")
 
     @property
     def lacks_convexity(self) -> str | None:
@@ -103,24 +122,36 @@ class SeparationLagrangian(AbstractLagrangian):
         """As of the separation."""
         return self.separation.non_negative
 
+    @property
+    def elementwise(self) -> bool:
+        """True of powers, exponential, logarithm and threshold."""
+        return isinstance(self.separation, _ELEMENTWISE)
+
     def value(self, state):
-        """The separation's potential."""
-        return self.separation.potential(state)
+        """The separation's potential, summed over the other axes."""
+        if self.axis is None or state.ndim == 1:
+            return self.separation.potential(state.reshape(-1))
+        rows = jnp.moveaxis(state, self.axis, -1).reshape(-1, state.shape[self.axis])
+        return jnp.sum(jax.vmap(self.separation.potential)(rows))
 
     def activation(self, state):
         """The separation's weights."""
-        return self.separation(state)
+        if self.axis is None or state.ndim == 1:
+            return self.separation(state.reshape(-1)).reshape(state.shape)
+        moved = jnp.moveaxis(state, self.axis, -1)
+        weights = jax.vmap(self.separation)(moved.reshape(-1, moved.shape[-1]))
+        return jnp.moveaxis(weights.reshape(moved.shape), -1, self.axis)
 
 
 class ConvexFunction(AbstractLagrangian):
     """Any convex function of a layer's state; its gradient is found by differentiation.
 
-    That the function is convex is the caller's word: energy can rise otherwise.
+    `Neurons` tries on drawn states whether it is convex, since energy can rise otherwise.
 
     **Arguments:**
 
     - `fn`: a differentiable function of an array of the layer's shape to a scalar, such as
-      `lambda x: jnp.sum(jnp.logaddexp(x, -x))` for g = tanh.
+      `lambda x: jnp.sum(x**4)` for g = 4x³.
 
     **Raises:** `TypeError` if `fn` cannot be called.
 
@@ -131,6 +162,7 @@ class ConvexFunction(AbstractLagrangian):
     lacks_convexity: ClassVar = None
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
+    elementwise: ClassVar = False
 
     def __check_init__(self):
         """Refuse what cannot be called."""

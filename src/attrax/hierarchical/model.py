@@ -9,12 +9,15 @@ from jaxtyping import Array, Bool, Float
 
 from ..answer import Answer
 from ..errors import NoEnergyError
-
-States = dict[str, Array]
+from .equations import States, swept
+from .geometry import Geometry, geometry, lacks_noise
 
 
 class LayerSpace(eqx.Module):
-    """States of a `HierarchicalMemory` for one query, by name of layer, without its fast layers.
+    """States of a `HierarchicalMemory` for one query, by name of layer.
+
+    Those of fast layers and of layers that are clamped as a whole are left out: they follow from
+    the others, or never move.
 
     The query is the first state of the visible layer; the others start at their pulls, in the
     order in which they are named, layers yet to be set being silent.
@@ -52,21 +55,37 @@ class LayerSpace(eqx.Module):
 
     def pull(self, states: States) -> States:
         """x + (τ_slowest/τ)(pull − x), so that time is in units of the slowest layer's τ."""
-        pulled = self.memory.pull(states)
+        pulled = self.memory.pull(self._full(states))
         slowest = max(self.memory.neurons[name].tau for name in states)
 
         def scaled(name, state):
             rate = slowest / self.memory.neurons[name].tau
             return pulled[name] if rate == 1 else state + rate * (pulled[name] - state)
 
-        return self._held(states, {name: scaled(name, state) for name, state in states.items()})
+        return self._held({name: scaled(name, state) for name, state in states.items()})
+
+    def rest(self, states: States) -> States:
+        """The pull itself, whatever the time constants: where a state at rest is."""
+        return self._held(self._dynamic(self.memory.pull(self._full(states))))
 
     def relax(self, states: States) -> States:
         """Every layer to its best state given the others, in turn, memory first.
 
         **Raises:** `ValueError` where no exact update of a layer is known.
         """
-        return self._held(states, self._dynamic(self.memory.relax(states)))
+        return self._held(self._dynamic(self.memory.relax(self._full(states))))
+
+    def sweep(self, states: States, key: Any = None) -> States:
+        """Every neuron to its best state given all others, one after another.
+
+        **Arguments:**
+
+        - `states`: one array a layer.
+        - `key`: of the order within each layer; by index if `None`.
+
+        **Raises:** `ValueError` where no exact update of a neuron is known.
+        """
+        return self._dynamic(swept(self.memory, self._full(states), self._held, key))
 
     def energy(self, states: States) -> Float[Array, ""]:
         """The network's energy.
@@ -75,7 +94,12 @@ class LayerSpace(eqx.Module):
         """
         if self.lacks_energy is not None:
             raise NoEnergyError(self.lacks_energy)
-        return self.memory.energy(states)
+        return self.memory.energy(self._full(states))
+
+    def magnitude(self, states: States) -> Float[Array, ""]:
+        """The size of the largest term of the energy, by which its rounding is measured."""
+        parts = self.memory.energies(self._full(states))
+        return jnp.max(jnp.abs(jnp.stack(list(parts.values()))))
 
     def answer(self, states: States, origin: States) -> Answer:
         """What the end of a run stands for: the activation of the visible layer there.
@@ -85,8 +109,8 @@ class LayerSpace(eqx.Module):
         - `states`: where the run ended.
         - `origin`: the states before the last step, which a network has no use for.
         """
-        energy = None if self.lacks_energy is not None else self.memory.energy(states)
-        return Answer(self._seen(states), energy, self.memory.sharing(states))
+        energy = None if self.lacks_energy is not None else self.energy(states)
+        return Answer(self._seen(states), energy, self.memory.sharing(self._full(states)))
 
     def record(self, path: States) -> Float[Array, "s d"]:
         """The activation of the visible layer along a path, the start first."""
@@ -94,14 +118,55 @@ class LayerSpace(eqx.Module):
 
     def _seen(self, states: States) -> Float[Array, " d"]:
         name = self.memory.visible
-        return self.memory.neurons[name].activation(states[name]).reshape(-1)
+        return self.memory.neurons[name].activation(self._full(states)[name]).reshape(-1)
 
     def _dynamic(self, states: States) -> States:
-        return {name: state for name, state in states.items() if self.memory.neurons[name].tau > 0}
+        layers = self.memory.neurons
+        return {n: x for n, x in states.items() if layers[n].tau > 0 and not layers[n].whole}
 
-    def _held(self, old: States, new: States) -> States:
-        if self.known is None:
-            return new
+    def _full(self, states: States) -> States:
+        """The states with those of layers that are clamped as a whole."""
+        still = [name for name in self.memory.names if self.memory.neurons[name].whole]
+        return {**states, **{name: self._start(name) for name in still if name not in states}}
+
+    def _start(self, name: str) -> Array:
+        """Where a layer that is held starts."""
+        layer = self.memory.neurons[name]
+        start = self.query if name == self.memory.visible else layer.start
+        return start.astype(self.memory.dtype).reshape(layer.shape)
+
+    def _held(self, states: States) -> States:
+        """The states with entries that are known or clamped where they started.
+
+        Not merely where they were: so an implicit gradient reaches the start.
+        """
+        masks = {name: self.memory.neurons[name].clamped for name in states}
         name = self.memory.visible
-        known = self.known.reshape(old[name].shape)
-        return {**new, name: jnp.where(known, old[name], new[name])}
+        if self.known is not None and name in states:
+            known, mask = self.known.reshape(states[name].shape), masks[name]
+            masks[name] = known if mask is None else known | mask
+        return {
+            name: state if mask is None else jnp.where(mask, self._start(name), state)
+            for name, mask in masks.items()
+            for state in [states[name]]
+        }
+
+    @property
+    def lacks_noise(self) -> str | None:
+        """Why no noise samples the activations; `None` where one does."""
+        return lacks_noise(self.memory.neurons)
+
+    def geometry(
+        self, states: States, temperature: Float[Array, ""], step: Float[Array, ""]
+    ) -> Geometry:
+        """How noise and drift are shaped at some states, for `Langevin`.
+
+        **Arguments:**
+
+        - `states`: one array a layer.
+        - `temperature`: in units of the energy.
+        - `step`: in units of the slowest layer's τ.
+        """
+        name, known = self.memory.visible, self.known
+        held = {} if known is None else {name: known.reshape(self.memory.neurons[name].shape)}
+        return geometry(self.memory.neurons, states, temperature, step, held)

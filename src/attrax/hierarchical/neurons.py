@@ -5,11 +5,13 @@ import math
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from ..errors import as_floats
+from ..errors import as_floats, as_mask
 from ..precision import accumulate
-from .lagrangians import AbstractLagrangian, Quadratic
+from ..separation.base import AbstractSeparation
+from .convexity import check_convex
+from .lagrangians import AbstractLagrangian, ConvexFunction, Quadratic, SeparationLagrangian
 
 
 class Neurons(eqx.Module):
@@ -20,14 +22,20 @@ class Neurons(eqx.Module):
     **Arguments:**
 
     - `shape`: the layer's shape; a whole number n stands for (n,).
-    - `lagrangian`: the convex function L.
+    - `lagrangian`: the convex function L; a separation of `attrax.separation` stands for the
+      `SeparationLagrangian` of it; `Quadratic()` if `None`.
     - `tau`: time constant τ ≥ 0 in τ ẋ = pull(x) − x, in any unit common to all layers. With
       τ = 0 the layer is fast: it always sits at its pull and is no part of the dynamics. Time
-      constants far apart make a flow stiff: give it an implicit solver, such as
-      `Flow(solver=diffrax.Kvaerno3())`, for an explicit one then never comes to rest.
+      constants further apart than a hundred make a flow stiff; make the fastest layer fast, or
+      give the flow an implicit solver, such as `Flow(solver=diffrax.Kvaerno3())`.
     - `input`: I, a constant drive of the layer's shape, in units of the state; none if `None`.
+    - `start`: the state that a hidden layer starts from, of its shape; its pull if `None`.
+    - `clamped`: True for the entries that never move from where they start, of the layer's shape,
+      or True for all of them; none if `None`. The energy falls in the free ones.
 
-    **Raises:** `ValueError` or `TypeError` for values outside these bounds.
+    **Raises:** `ValueError` or `TypeError` for values outside these bounds, for a `ConvexFunction`
+    that is not convex on drawn states (see `check_convex`), and for single clamped entries of a
+    layer whose Lagrangian mixes them with others.
 
     **Source:** [krotov2021large]; [krotov2021hierarchical]
     """
@@ -36,29 +44,23 @@ class Neurons(eqx.Module):
     lagrangian: AbstractLagrangian
     tau: float = eqx.field(static=True)
     input: Float[Array, "..."] | None
+    start: Float[Array, "..."] | None
+    clamped: Bool[Array, "..."] | None
+    # Known without looking at an array, so that nothing is computed for what never moves.
+    whole: bool = eqx.field(static=True)
 
     def __init__(
         self,
         shape: int | tuple[int, ...],
-        lagrangian: AbstractLagrangian | None = None,
-        tau: float = 1.0,
+        lagrangian: AbstractLagrangian | AbstractSeparation | None = None,
+        tau: int | float = 1.0,
         input=None,
+        *,
+        start=None,
+        clamped=None,
     ):
-        sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-        if not sizes or any(
-            isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1
-            for size in sizes
-        ):
-            raise ValueError(
-                f"`shape` must be a positive whole number or several, but it is {shape!r}."
-            )
-        self.shape = tuple(int(size) for size in sizes)
-        self.lagrangian = Quadratic() if lagrangian is None else lagrangian
-        if not isinstance(self.lagrangian, AbstractLagrangian):
-            raise TypeError(
-                f"`lagrangian` must be a Lagrangian, but it is {type(lagrangian).__name__}; wrap "
-                "a separation in SeparationLagrangian, a convex function in ConvexFunction."
-            )
+        self.shape = _shape(shape)
+        self.lagrangian = _lagrangian(lagrangian, self.shape)
         if isinstance(tau, bool) or not isinstance(tau, int | float):
             raise TypeError(f"`tau` must be a number, but it is {type(tau).__name__}.")
         if not (math.isfinite(tau) and tau >= 0):
@@ -67,14 +69,15 @@ class Neurons(eqx.Module):
                 "0 makes the layer fast."
             )
         self.tau = float(tau)
-        if input is not None:
-            input = as_floats("input", input)
-            if input.shape != self.shape:
-                raise ValueError(
-                    f"`input` must have the layer's shape {self.shape}, "
-                    f"but its shape is {input.shape}."
-                )
-        self.input = input
+        self.input = _of_layer("input", input, self.shape)
+        self.start = _of_layer("start", start, self.shape)
+        self.clamped = _mask(clamped, self)
+        self.whole = clamped is True
+
+    @property
+    def size(self) -> int:
+        """How many neurons there are."""
+        return math.prod(self.shape)
 
     def activation(self, state: Float[Array, "..."]) -> Float[Array, "..."]:
         """g = ∇L of a state, in the layer's shape."""
@@ -89,3 +92,87 @@ class Neurons(eqx.Module):
         driven = state if self.input is None else state - self.input.astype(state.dtype)
         overlap = jnp.sum(driven * self.activation(state), dtype=dtype)
         return overlap - self.lagrangian.value(state).astype(dtype)
+
+    def held(self, old: Float[Array, "..."], new: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The new state, with the old one in clamped entries."""
+        return new if self.clamped is None else jnp.where(self.clamped, old, new)
+
+
+def _shape(shape) -> tuple[int, ...]:
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    if not sizes or any(
+        isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1
+        for size in sizes
+    ):
+        raise ValueError(
+            f"`shape` must be a positive whole number or several, but it is {shape!r}."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def _lagrangian(lagrangian, shape) -> AbstractLagrangian:
+    if lagrangian is None:
+        return Quadratic()
+    if isinstance(lagrangian, AbstractSeparation):
+        return SeparationLagrangian(lagrangian)
+    if isinstance(lagrangian, type):
+        raise TypeError(
+            "`lagrangian` must be a Lagrangian or a separation, but it is the class "
+            f"{lagrangian.__name__}; make one, such as {lagrangian.__name__}()."
+        )
+    if not isinstance(lagrangian, AbstractLagrangian):
+        raise TypeError(
+            "`lagrangian` must be a Lagrangian or a separation, but it is "
+            f"{type(lagrangian).__name__}; wrap a convex function in ConvexFunction."
+        )
+    kind, axis = type(lagrangian).__name__, getattr(lagrangian, "axis", None)
+    axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if any(not -len(shape) <= a < len(shape) for a in axes):
+        raise ValueError(f"`axis` of {kind} is {axis}, but the layer's shape is {shape}.")
+    if len({a % len(shape) for a in axes}) < len(axes):
+        raise ValueError(f"`axis` of {kind} names an axis of the shape {shape} twice: {axis}.")
+    delta = getattr(lagrangian, "delta", None)
+    if delta is not None and not _broadcasts(delta.shape, shape):
+        raise ValueError(
+            f"`delta` of {kind} must broadcast to the layer's shape {shape}, "
+            f"but its shape is {delta.shape}."
+        )
+    if isinstance(lagrangian, ConvexFunction):
+        check_convex(lagrangian, shape)
+    return lagrangian
+
+
+def _broadcasts(small, shape) -> bool:
+    ends = shape[len(shape) - len(small) :]
+    return len(small) <= len(shape) and all(
+        n in (1, size) for n, size in zip(small, ends, strict=True)
+    )
+
+
+def _of_layer(name, value, shape):
+    if value is None:
+        return None
+    value = as_floats(name, value)
+    if value.shape != shape:
+        raise ValueError(
+            f"`{name}` must have the layer's shape {shape}, but its shape is {value.shape}."
+        )
+    return value
+
+
+def _mask(clamped, layer: Neurons):
+    if clamped is None or clamped is False:
+        return None
+    if clamped is True:
+        mask = jnp.ones(layer.shape, bool)
+    else:
+        mask = as_mask("clamped", clamped, layer.shape)
+        if not layer.lagrangian.elementwise:
+            raise ValueError(
+                "`clamped` holds single entries, whose activations "
+                f"{type(layer.lagrangian).__name__} mixes with others; pass clamped=True for the "
+                "whole layer, or take a Lagrangian that is elementwise."
+            )
+    if layer.tau == 0:
+        raise ValueError("A fast layer (tau = 0) follows its pull; give a clamped one tau > 0.")
+    return mask

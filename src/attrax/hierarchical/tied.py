@@ -8,10 +8,10 @@ from jaxtyping import Array, Float
 from ..errors import is_concrete
 from ..separation import AbstractSeparation, Entmax, Max, Softmax, TopK
 from ..similarity import AbstractSimilarity, Correlation, Dot, Euclidean
-from .lagrangians import SeparationLagrangian
+from .dense import DenseSynapse
 from .memory import HierarchicalMemory
 from .neurons import Neurons
-from .synapses import DenseSynapse, SimilaritySynapse
+from .similar import SimilaritySynapse
 
 
 def tied_network(memory: Any, *, tau: float = 0.0) -> HierarchicalMemory:
@@ -67,8 +67,8 @@ def two_layers(
             synapse = SimilaritySynapse(similarity, keys)
     elif not (dot or (isinstance(similarity, Correlation) and similarity.encoded)):
         synapse = SimilaritySynapse(similarity, keys)
-    memory = Neurons(keys.shape[0], SeparationLagrangian(separation), tau, bias)
-    return HierarchicalMemory({"value": Neurons(keys.shape[1]), "memory": memory}, (synapse,))
+    neurons = {"value": Neurons(keys.shape[1]), "memory": Neurons(len(keys), separation, tau, bias)}
+    return HierarchicalMemory(neurons, {("value", "memory"): synapse})
 
 
 def _ignores_shifts(separation: AbstractSeparation) -> bool:

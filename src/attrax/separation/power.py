@@ -103,7 +103,9 @@ class Power(AbstractAdditive):
         scores = jnp.where(counts, scores, 1.0)
         scale = jnp.where(reference == 0, 1.0, reference)
         infinite = jnp.isinf(scale)
-        ratio = jnp.where(infinite, 0.0, scores) / jnp.where(infinite, 1.0, scale)
+        # Compilers multiply by 1/scale, which for the largest numbers would be rounded to zero.
+        shrink = jnp.where(scale > 1, jnp.asarray(0.0625, scale.dtype), jnp.ones_like(scale))
+        ratio = jnp.where(infinite, 0.0, scores * shrink) / jnp.where(infinite, 1.0, scale * shrink)
         extreme = jnp.where(jnp.abs(scores) == scale, jnp.sign(scores), 0.0)
         powers = jnp.where(counts, jnp.where(infinite, extreme, ratio) ** self.degree, 0.0)
         return powers, powers * scores / (self.degree + 1)

@@ -1,0 +1,87 @@
+"""Neurons updated one after another."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .base import AbstractDynamics, Run, difference, finite, recorded, rests
+from .iterate import check_limits, outcome_of
+
+
+class Coordinates(AbstractDynamics):
+    """Each neuron in turn to the state of least energy given all others, until a sweep rests.
+
+    No update raises the energy, whatever the sizes of the weights, and there is no step size:
+    for `Absolute` neurons it is the asynchronous update of the Hopfield network. A neuron whose
+    drive is zero keeps its sign. Layers whose Lagrangian mixes neurons are updated whole.
+
+    A sweep takes as many pulls as there are neurons. For classical networks of many neurons
+    `attrax.Memory` reads all at once.
+
+    **Arguments:**
+
+    - `order`: "cyclic", hidden layers first and neurons by index, or "random", neurons of a
+      layer in a new order each sweep; this needs a `key`.
+    - `rtol`, `atol`: at rest once a sweep moves the state by no more than atol + rtol |x|.
+    - `max_steps`: the limit of sweeps, ≥ 1.
+
+    **Raises:** `ValueError` for values outside these bounds.
+
+    **Source:** [hopfield1982neural]; [krotov2021large]
+    """
+
+    order: str = eqx.field(static=True)
+    rtol: float = eqx.field(static=True)
+    atol: float = eqx.field(static=True)
+    max_steps: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        order: str = "cyclic",
+        *,
+        rtol: float = 1e-4,
+        atol: float = 1e-6,
+        max_steps: int = 100,
+    ):
+        if order not in ("cyclic", "random"):
+            raise ValueError(f"`order` must be 'cyclic' or 'random', but it is {order!r}.")
+        check_limits(rtol, atol, max_steps)
+        self.order, self.rtol, self.atol, self.max_steps = order, rtol, atol, max_steps
+
+    @property
+    def random(self) -> bool:
+        """True for a random order."""
+        return self.order == "random"
+
+    def run(self, model: Any, state, *, path: bool = False, key=None) -> Run:
+        """See `AbstractDynamics.run`.
+
+        **Raises:** `TypeError` for a model that is no network; `ValueError` for a network in
+        which a single neuron has no exact update.
+        """
+        if not hasattr(model, "sweep"):
+            raise TypeError(
+                "Coordinates updates the neurons of a HierarchicalMemory; use "
+                "attrax.retrieve(memory.as_network(), ...), or Iterate()."
+            )
+
+        def advance(carry):
+            state, steps, _, _ = carry
+            drawn = None if key is None or not self.random else jax.random.fold_in(key, steps)
+            new = model.sweep(state, drawn)
+            done = rests(difference(new, state), state, self.rtol, self.atol)
+            broken = ~finite(new)
+            code = 2 * broken.astype(jnp.int32) + (done & ~broken).astype(jnp.int32)
+            return new, steps + 1, code, done | broken
+
+        zero = jnp.zeros((), jnp.int32)
+        start = (state, zero, zero, jnp.zeros((), bool))
+        if path:
+            (last, steps, code, _), states = recorded(advance, start, self.max_steps)
+            return Run(last, last, outcome_of(code), steps, states)
+        last, steps, code, _ = jax.lax.while_loop(
+            lambda carry: (carry[1] < self.max_steps) & ~carry[3], advance, start
+        )
+        return Run(last, last, outcome_of(code), steps, None)

@@ -1,0 +1,176 @@
+"""Euler's method, plain or with backtracking."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from ..errors import positive
+from ..precision import accumulate
+from .base import (
+    AbstractDynamics,
+    Model,
+    Outcome,
+    Run,
+    choose,
+    difference,
+    finite,
+    norm,
+    recorded,
+    rests,
+    still,
+)
+from .iterate import check_limits
+
+_HALVINGS = 30
+# Of one width under x64 too, as they are carried along.
+_CONVERGED, _STEP_LIMIT, _STALLED, _DIVERGED = np.arange(4, dtype=np.int32)
+
+
+class Euler(AbstractDynamics):
+    """x ← x + step · (pull(x) − x), all layers at once, until the speed |pull(x) − x| is small.
+
+    In a network it is x ← x − step · ∂E/∂g, with each layer's step divided by its time constant.
+    Steps must stay below the fastest τ, or energy can rise. Reverse mode passes through the steps,
+    with checkpoints; `FixedPoint` needs the memory of one step only.
+
+    **Arguments:**
+
+    - `step`: step size, > 0, in units of the slowest layer's time constant.
+    - `backtracking`: halve a step, up to 30 times, until it does not raise the energy beyond
+      rounding: what kinked energies (max pooling, |x|) need, and long steps. No layer is then moved
+      beyond its pull. Where no step lowers the energy the run ends as `Outcome.stalled`.
+    - `rtol`, `atol`: at rest once |pull(x) − x| ≤ atol + rtol |x|, whatever the time constants.
+    - `max_steps`: the step limit, ≥ 1.
+
+    **Raises:** `ValueError` for values outside these bounds.
+
+    **Source:** [krotov2021large]; [hoover2022universal]
+    """
+
+    step: Float[Array, ""]
+    backtracking: bool = eqx.field(static=True)
+    rtol: float = eqx.field(static=True)
+    atol: float = eqx.field(static=True)
+    max_steps: int = eqx.field(static=True)
+    random: ClassVar = False
+
+    def __init__(
+        self,
+        step: ArrayLike = 0.1,
+        *,
+        backtracking: bool = False,
+        rtol: float = 1e-4,
+        atol: float = 1e-6,
+        max_steps: int = 1000,
+    ):
+        self.step, self.backtracking = positive("step", step), bool(backtracking)
+        check_limits(rtol, atol, max_steps)
+        self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
+
+    def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
+        """See `AbstractDynamics.run`.
+
+        **Raises:** `NoEnergyError` if `backtracking` is to go by an energy that is not there.
+        """
+        if self.backtracking:
+            # Raises where there is no energy, before anything is run.
+            jax.eval_shape(model.energy, state)
+
+        def advance(carry):
+            state, steps, _, _ = carry
+            ahead = difference(model.pull(state), state)
+            away = difference(getattr(model, "rest", model.pull)(state), state)
+            new = self._moved(state, ahead, away, self._length(model, state, ahead, away))
+            done = rests(away, state, self.rtol, self.atol)
+            # At a kink steps shrink until they are lost in the rounding of the state.
+            size = norm(state)
+            least = 4 * float(jnp.finfo(size.dtype).eps) * size
+            stuck = self.backtracking & (norm(difference(new, state)) <= least)
+            code = jnp.where(
+                ~finite(new),
+                _DIVERGED,
+                jnp.where(done, _CONVERGED, jnp.where(stuck, _STALLED, _STEP_LIMIT)),
+            )
+            # At rest the state stays where it was measured.
+            new = choose(done, state, new)
+            return new, steps + (~done).astype(jnp.int32), code, code != _STEP_LIMIT
+
+        zero = jnp.zeros((), jnp.int32)
+        start = (state, zero, jnp.asarray(_STEP_LIMIT), jnp.zeros((), bool))
+        if path:
+            (last, steps, code, _), states = recorded(advance, start, self.max_steps)
+            return Run(last, last, _outcome(code), steps, states)
+        last, steps, code, _ = eqx.internal.while_loop(
+            lambda carry: ~carry[3],
+            advance,
+            start,
+            max_steps=self.max_steps,
+            kind="checkpointed",
+        )
+        return Run(last, last, _outcome(code), steps, None)
+
+    def _length(self, model, state, ahead, away):
+        """The step, halved until the energy does not rise; 0 where it always does."""
+        if not self.backtracking:
+            return self.step
+        # How long a step is has no gradient: derivatives follow the steps that were taken.
+        model, state, ahead, away, step = still((model, state, ahead, away, self.step))
+        energy, slopes = jax.value_and_grad(model.energy)(state)
+        room = 8 * jnp.finfo(energy.dtype).eps * magnitude(model, state)
+
+        def refused(carry):
+            step, halvings = carry
+            new = self._moved(state, ahead, away, step)
+            move = difference(new, state)
+            there, beyond = jax.value_and_grad(model.energy)(new)
+            change = there - energy
+            # Where the change is lost in rounding its slope must tell: across a valley it rises.
+            falls = _along(beyond, move) <= jnp.abs(_along(slopes, move)) / 2
+            lower = (change < -room) | ((change <= room) & falls)
+            return ~lower & (halvings < _HALVINGS)
+
+        step, halvings = jax.lax.while_loop(
+            refused, lambda carry: (carry[0] / 2, carry[1] + 1), (step, jnp.zeros((), jnp.int32))
+        )
+        return jnp.where(halvings < _HALVINGS, step, jnp.zeros_like(step))
+
+    def _moved(self, state, ahead, away, step):
+        def one(x, ahead, away):
+            change = step.astype(x.dtype) * ahead
+            if self.backtracking:
+                # The energy cannot see a saturated layer that is thrown beyond its pull.
+                change = jnp.where(jnp.abs(change) > jnp.abs(away), away, change)
+            return x + change
+
+        return jax.tree.map(one, state, ahead, away)
+
+
+def _along(slopes, move):
+    """slopes · move over all leaves."""
+    parts = [
+        jnp.sum(a * b, dtype=accumulate(a.dtype))
+        for a, b in zip(jax.tree.leaves(slopes), jax.tree.leaves(move), strict=True)
+    ]
+    return sum(parts[1:], parts[0])
+
+
+def magnitude(model: Model, state) -> Float[Array, ""]:
+    """The size of the largest term of the energy, by which its rounding is measured."""
+    own = getattr(model, "magnitude", None)
+    return jnp.abs(model.energy(state)) if own is None else own(state)
+
+
+def _outcome(code):
+    def where(number, found, other):
+        return Outcome.where(code == number, found, other)
+
+    return where(
+        _CONVERGED,
+        Outcome.converged,
+        where(_STALLED, Outcome.stalled, where(_DIVERGED, Outcome.diverged, Outcome.step_limit)),
+    )

@@ -1,0 +1,210 @@
+"""Langevin dynamics: noise of a temperature, by which a network samples its energy."""
+
+import math
+from collections.abc import Callable
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, PyTree
+
+from ..errors import NoEnergyError, is_concrete, number, positive
+from ..precision import accumulate
+from .base import AbstractDynamics, Model, Outcome, Run, choose, difference, finite
+
+
+class Langevin(AbstractDynamics):
+    """dx = (pull(x) − x) dt/τ + √(2T/τ) (∇²L(x))^(−1/2) dW: samples of exp(−E/T).
+
+    The noise is shaped by the curvature of each layer's Lagrangian L (Itô's reading), which makes
+    exp(−E/T) the density of the *activations* g = ∇L(x); noise alike for all states would prefer
+    saturated neurons. In a `Memory` the states are the activations, and the noise is plain. Fast
+    layers, and entries that are known or clamped, have no noise. For this law to exist, exp(−E/T)
+    must have a finite integral.
+
+    A step is x + step · (pull − x) + noise. It is accepted or refused by the rule of Metropolis
+    and Hastings, which makes the law exact for every step size: long steps are refused, and then
+    the state stays. Where neurons saturate, the noise of a step is kept to the length along which
+    ∇²L changes, and the drift is that of the diffusion with such noise; the law is the same.
+
+    ```python
+    cooled = Langevin(optax.linear_schedule(1.0, 0.0, 1000), step=0.05, steps=1000)
+    found = attrax.retrieve(network, queries, cooled, key=jax.random.key(0))
+    ```
+
+    With `path=True` the share of accepted steps is that of the steps in which the path moves,
+    `jnp.any(jnp.diff(found.path, axis=-2) != 0, -1).mean(-1)`. A share near 0.6 mixes best; the
+    more neurons, the shorter the step must be.
+
+    **Arguments:**
+
+    - `temperature`: T ≥ 0, in units of the energy, or a function of the number of the step, from
+      0 to `steps` − 1, such as any schedule of optax. At T = 0 a step has no noise and is taken
+      unless it raises the energy; as the next one would be the same, the state then stays.
+    - `step`: step size, > 0, in units of the slowest layer's time constant.
+    - `steps`: how many steps are taken, ≥ 1.
+    - `adjusted`: accept or refuse steps. `False` takes them all: twice as fast, it needs no
+      energy, and the law is off by a share that falls with `step`.
+
+    **Raises:** `ValueError` or `TypeError` for values outside these bounds.
+
+    **Source:** [zhang2020wasserstein]; with `adjusted` [srinivasan2024fast]
+    """
+
+    temperature: Float[Array, ""] | Callable
+    step: Float[Array, ""]
+    steps: int = eqx.field(static=True)
+    adjusted: bool = eqx.field(static=True)
+    random: ClassVar = True
+
+    def __init__(
+        self,
+        temperature: ArrayLike | Callable,
+        *,
+        step: ArrayLike,
+        steps: int,
+        adjusted: bool = True,
+    ):
+        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+            raise ValueError(f"`steps` must be a positive whole number, but it is {steps!r}.")
+        self.step, self.steps, self.adjusted = positive("step", step), steps, bool(adjusted)
+        self.temperature = (
+            temperature if callable(temperature) else number("temperature", temperature)
+        )
+        _check(self.temperatures)
+
+    def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
+        """See `AbstractDynamics.run`.
+
+        **Raises:** `ValueError` without a `key`, or where a layer has no such noise;
+        `NoEnergyError` if steps are to be adjusted by an energy that is not there.
+        """
+        if key is None:
+            raise ValueError("Langevin draws random numbers; pass key=jax.random.key(0), say.")
+        reason = getattr(model, "lacks_noise", None)
+        if reason is not None:
+            raise ValueError(f"Langevin has no noise for this network: {reason}")
+        if self.adjusted and model.lacks_energy is not None:
+            raise NoEnergyError(
+                f"{model.lacks_energy} Langevin accepts steps by the energy; "
+                "pass adjusted=False to take them all."
+            )
+
+        def advance(here, draw):
+            index, temperature = draw
+            there = self._advanced(model, here, temperature, jax.random.fold_in(key, index))
+            return there, there[0] if path else None
+
+        temperatures = self.temperatures
+        start = self._place(model, state, temperatures[0])
+        draws = jnp.arange(self.steps, dtype=jnp.int32), temperatures
+        (last, _, energy, _), states = jax.lax.scan(advance, start, draws)
+        if path:
+            states = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), state, states)
+        sound = finite(last) & jnp.isfinite(energy)
+        outcome = Outcome.where(sound, Outcome.sampled, Outcome.diverged)
+        return Run(last, last, outcome, jnp.asarray(self.steps, jnp.int32), states)
+
+    def _place(self, model, state, temperature):
+        """A state, the step from it to its pull, its energy, and the geometry there."""
+        energy = model.energy(state) if self.adjusted else jnp.zeros(())
+        ahead = jax.tree.map(
+            lambda x, y: self.step.astype(x.dtype) * (y - x), state, model.pull(state)
+        )
+        return state, ahead, energy, self._geometry(model, state, temperature)
+
+    def _advanced(self, model, here, temperature, key):
+        """The place after one step from another."""
+        state, ahead, energy, local = here
+        if callable(self.temperature):
+            local = self._geometry(model, state, temperature)
+        normals, chance = jax.random.split(key)
+        noise = local.noise(_normal(normals, state))
+        new = jax.tree.map(lambda *parts: sum(parts), state, local.drift(ahead), noise)
+        there = self._place(model, new, temperature)
+        if not self.adjusted:
+            return there
+        _, new_ahead, new_energy, remote = there
+        back = difference(difference(state, new), remote.drift(new_ahead))
+        volumes = [b - a for a, b in zip(local.volumes(), remote.volumes(), strict=True)]
+        # ln of the ratio of proposal densities N(x + drift, v M⁻¹), and of ∇²L, which turns a
+        # density of activations into one of states; times T, so that T = 0 divides nothing.
+        costs = 0.5 * (local.curved(noise) - remote.curved(back))
+        gain = (volumes[0] + 0.5 * volumes[1] + costs).astype(energy.dtype)
+        heat = temperature.astype(energy.dtype)
+        luck = jnp.log(jax.random.uniform(chance, (), energy.dtype))
+        accepted = jnp.where(
+            heat > 0,
+            heat * luck < heat * gain - (new_energy - energy),
+            new_energy <= energy,
+        )
+        # Comparisons with NaN are False: such steps are refused. An energy of −∞ is accepted, and
+        # the run ends as diverged.
+        return choose(accepted & finite(new), there, here)
+
+    def _geometry(self, model, state, temperature):
+        if hasattr(model, "geometry"):
+            return model.geometry(state, temperature, self.step)
+        variance = 2 * temperature * self.step.astype(temperature.dtype)
+        return Plain(variance, getattr(model, "known", None))
+
+    @property
+    def temperatures(self) -> Float[Array, " steps"]:
+        """The temperature of each step."""
+        schedule = self.temperature
+        if not callable(schedule):
+            return jnp.full(self.steps, schedule)
+        # Schedules of optax mix integers and floats.
+        with jax.numpy_dtype_promotion("standard"):
+            values = jax.vmap(lambda i: number("temperature", schedule(i)))(jnp.arange(self.steps))
+        return values.astype(jnp.result_type(float))
+
+
+class Plain(eqx.Module):
+    """The geometry of states that are the activations themselves: noise alike everywhere."""
+
+    variance: Float[Array, ""]
+    known: Bool[Array, " d"] | None
+
+    def drift(self, change: PyTree) -> PyTree:
+        """The step as it is."""
+        return change
+
+    def noise(self, normal: PyTree) -> PyTree:
+        """√v times standard normal numbers, zero in entries that are known."""
+        scaled = jax.tree.map(lambda n: jnp.sqrt(self.variance).astype(n.dtype) * n, normal)
+        return scaled if self.known is None else jnp.where(self.known, 0.0, scaled)
+
+    def curved(self, change: PyTree) -> Float[Array, ""]:
+        """|change|²/v."""
+        squares = [
+            jnp.sum(jnp.square(leaf), dtype=accumulate(leaf.dtype))
+            for leaf in jax.tree.leaves(change)
+        ]
+        total = sum(squares[1:], squares[0])
+        return total / self.variance.astype(total.dtype)
+
+    def volumes(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Zero."""
+        return jnp.zeros_like(self.variance), jnp.zeros_like(self.variance)
+
+
+def _normal(key, state):
+    leaves, structure = jax.tree.flatten(state)
+    keys = jax.random.split(key, len(leaves))
+    drawn = [jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(structure, drawn)
+
+
+def _check(temperatures):
+    if not is_concrete(temperatures):
+        return
+    wrong = np.flatnonzero(~((temperatures >= 0) & (temperatures < math.inf)))
+    if wrong.size:
+        raise ValueError(
+            "`temperature` must be finite and not negative, but it is "
+            f"{float(temperatures[wrong[0]])} in step {wrong[0]}."
+        )

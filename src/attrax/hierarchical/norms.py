@@ -1,0 +1,154 @@
+"""Lagrangians that normalise a layer: layer norm and the spherical norm."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from ..errors import as_floats, positive
+from ..precision import accumulate
+from ..separation.base import Range, match
+from .lagrangians import AbstractLagrangian
+
+Axes = int | tuple[int, ...] | None
+
+
+class LayerNorm(AbstractLagrangian):
+    """L = D γ √(mean (x − x̄)² + ε) + Σ δ x, whose activation is layer norm.
+
+    g = γ (x − x̄)/√(mean (x − x̄)² + ε) + δ, means over the D neurons along `axis`. The shift δ is
+    added once, however many rows the layer has.
+
+    **Arguments:**
+
+    - `gamma`: γ > 0, one scale for all neurons; a scale each would have no Lagrangian.
+    - `delta`: δ, a number or an array that broadcasts with the layer's shape.
+    - `axis`: the axis or axes that are normalised together, such as −1 for tokens of shape
+      (tokens, D); `None` for the whole layer.
+    - `epsilon`: ε > 0, in squared units of the state.
+
+    **Raises:** `ValueError` for values outside these bounds.
+
+    **Source:** [hoover2023energy]
+    """
+
+    gamma: Float[Array, ""]
+    delta: Float[Array, "..."]
+    axis: Axes = eqx.field(static=True)
+    epsilon: float = eqx.field(static=True)
+    lacks_convexity: ClassVar = None
+    domain: ClassVar[Range] = "signed"
+    non_negative: ClassVar = False
+    elementwise: ClassVar = False
+
+    def __init__(
+        self,
+        gamma: ArrayLike = 1.0,
+        delta: ArrayLike = 0.0,
+        *,
+        axis: Axes = None,
+        epsilon: float = 1e-5,
+    ):
+        self.gamma, self.delta = positive("gamma", gamma), as_floats("delta", delta)
+        self.axis, self.epsilon = checked_axes(axis), above_zero(epsilon)
+
+    def value(self, state):
+        """D γ √(mean (x − x̄)² + ε) + Σ δ x, summed over the other axes."""
+        part, dtype = match(self, state.dtype), accumulate(state.dtype)
+        spread = self._spread(state)
+        count = state.size // spread.size
+        total = count * jnp.sum(part.gamma * spread, dtype=dtype)
+        return total + jnp.sum(shift(part, state) * state, dtype=dtype)
+
+    def activation(self, state):
+        """γ (x − x̄)/√(mean (x − x̄)² + ε) + δ."""
+        part = match(self, state.dtype)
+        centred = state - jnp.mean(state, self.axis, keepdims=True)
+        return part.gamma * centred / self._spread(state) + shift(part, state)
+
+    def _spread(self, state):
+        centred = state - jnp.mean(state, self.axis, keepdims=True)
+        return jnp.sqrt(jnp.mean(jnp.square(centred), self.axis, keepdims=True) + self.epsilon)
+
+
+class SphericalNorm(AbstractLagrangian):
+    """L = γ √(Σ x² + ε) + Σ δ x, whose activation γ x/|x| + δ lies on a sphere.
+
+    With ε = 0 the activation does not change along x, so the decay of the state is free; at
+    x = 0 it is then δ.
+
+    **Arguments:**
+
+    - `gamma`: γ > 0, the radius, in units of the activation.
+    - `delta`: δ, a number or an array that broadcasts with the layer's shape.
+    - `axis`: the axis or axes of one sphere; `None` for the whole layer.
+    - `epsilon`: ε ≥ 0, in squared units of the state.
+
+    **Raises:** `ValueError` for values outside these bounds.
+
+    **Source:** [krotov2021large]; [hoover2022universal]
+    """
+
+    gamma: Float[Array, ""]
+    delta: Float[Array, "..."]
+    axis: Axes = eqx.field(static=True)
+    epsilon: float = eqx.field(static=True)
+    lacks_convexity: ClassVar = None
+    domain: ClassVar[Range] = "signed"
+    non_negative: ClassVar = False
+    elementwise: ClassVar = False
+
+    def __init__(
+        self,
+        gamma: ArrayLike = 1.0,
+        delta: ArrayLike = 0.0,
+        *,
+        axis: Axes = None,
+        epsilon: float = 1e-5,
+    ):
+        self.gamma, self.delta = positive("gamma", gamma), as_floats("delta", delta)
+        self.axis, self.epsilon = checked_axes(axis), above_zero(epsilon, zero=True)
+
+    def value(self, state):
+        """γ √(Σ x² + ε) + Σ δ x, summed over the other axes."""
+        part, dtype = match(self, state.dtype), accumulate(state.dtype)
+        norms = jnp.sum(part.gamma * self._norm(state), dtype=dtype)
+        return norms + jnp.sum(shift(part, state) * state, dtype=dtype)
+
+    def activation(self, state):
+        """γ x/√(Σ x² + ε) + δ."""
+        part, norm = match(self, state.dtype), self._norm(state)
+        return part.gamma * state / jnp.where(norm == 0, 1.0, norm) + shift(part, state)
+
+    def _norm(self, state):
+        square = jnp.sum(jnp.square(state), self.axis, keepdims=True) + self.epsilon
+        # The root has no slope at zero, where its derivative would be 0 · ∞.
+        return jnp.where(square == 0, 0.0, jnp.sqrt(jnp.where(square == 0, 1.0, square)))
+
+
+def shift(part: LayerNorm | SphericalNorm, state: Float[Array, "..."]) -> Float[Array, "..."]:
+    """δ in the layer's shape."""
+    return jnp.broadcast_to(part.delta, state.shape)
+
+
+def checked_axes(axis) -> Axes:
+    """An axis, several, or `None`."""
+    axes = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
+    if axis is not None and (
+        not axes or any(isinstance(a, bool) or not isinstance(a, int) for a in axes)
+    ):
+        raise TypeError(f"`axis` must be a whole number, several, or None, but it is {axis!r}.")
+    return None if axis is None else axes if isinstance(axis, tuple | list) else axis
+
+
+def above_zero(epsilon, *, zero: bool = False) -> float:
+    """A finite number above zero, or zero where that is allowed."""
+    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float):
+        raise TypeError(f"`epsilon` must be a number, but it is {type(epsilon).__name__}.")
+    value = float(epsilon)
+    if not (0 < value < float("inf") or (zero and value == 0)):
+        bound = "at least 0" if zero else "above 0"
+        raise ValueError(f"`epsilon` must be finite and {bound}, but it is {epsilon}.")
+    return value
