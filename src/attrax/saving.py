@@ -22,7 +22,8 @@ from .version import __version__
 
 _MAGIC = b"ATTRAX\x001"
 _LONGEST_HEADER = 1 << 22
-_DAMAGE = (
+# What reading a file can raise that somebody changed.
+DAMAGE = (
     ArithmeticError,
     AttributeError,
     ImportError,
@@ -34,7 +35,8 @@ _DAMAGE = (
 _DIGEST = hashlib.sha256().digest_size
 _ROOMS = ("attrax.memory", "attrax.similarity", "attrax.separation", "attrax.hierarchical")
 _EXTENDED = {"bfloat16": ml_dtypes.bfloat16}
-_KINDS = ("float16", "float32", "float64", "int32", "int64", "bool", *_EXTENDED)
+_WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+KINDS = ("float16", "float32", "float64", "bool", *_WHOLE, *_EXTENDED)
 
 
 def save(path: str | os.PathLike, memory: eqx.Module) -> None:
@@ -52,32 +54,9 @@ def save(path: str | os.PathLike, memory: eqx.Module) -> None:
     """
     if not isinstance(memory, eqx.Module):
         raise TypeError(f"`memory` must be a memory, but it is {type(memory).__name__}.")
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in.")
     arrays: list[np.ndarray] = []
     tree = _describe(memory, arrays, type(memory).__name__)
-    header = {
-        "format": 1,
-        "attrax": __version__,
-        "tree": tree,
-        "arrays": [{"dtype": array.dtype.name, "shape": array.shape} for array in arrays],
-    }
-    text = json.dumps(header).encode()
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    digest = hashlib.sha256(text)
-    try:
-        with temporary.open("xb") as file:
-            file.write(_MAGIC + struct.pack("<Q", len(text)) + text)
-            for array in arrays:
-                body = np.ascontiguousarray(array).tobytes()
-                digest.update(body)
-                file.write(body)
-            file.write(digest.digest())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_file(Path(path), _MAGIC, {"tree": tree}, arrays)
 
 
 def load(path: str | os.PathLike) -> Any:
@@ -93,10 +72,74 @@ def load(path: str | os.PathLike) -> Any:
 
     **Raises:** `FileFormatError` for any other file, and for one that is damaged or was cut off.
     """
-    path = Path(path)
+    header, bodies = read_file(Path(path), _MAGIC, "attrax.save")
+    try:
+        memory = _build(header["tree"], [jnp.asarray(body) for body in bodies])
+        if not isinstance(memory, eqx.Module):
+            raise TypeError(f"a {type(memory).__name__}")
+        return memory
+    except DAMAGE as error:
+        raise FileFormatError(f"{path} is damaged: it describes no memory ({error}).") from error
+
+
+def write_file(path: Path, magic: bytes, header: dict[str, Any], arrays: list[np.ndarray]) -> None:
+    """A JSON header, then arrays, then a checksum; complete or not there.
+
+    It is written under a temporary name and renamed.
+
+    **Arguments:**
+
+    - `path`: where to; an existing file is replaced.
+    - `magic`: eight bytes by which files of this kind are known.
+    - `header`: what else JSON is to hold.
+    - `arrays`: of the types in `KINDS`.
+
+    **Raises:** `FileNotFoundError` if there is no such folder; `ValueError` for a header that
+    `read_file` would not take.
+    """
+    check_folder(path)
+    header = {
+        "format": 1,
+        "attrax": __version__,
+        **header,
+        "arrays": [{"dtype": array.dtype.name, "shape": array.shape} for array in arrays],
+    }
+    text = json.dumps(header).encode()
+    if len(text) > _LONGEST_HEADER:
+        raise ValueError(f"{path} would need a header of {len(text)} bytes: too many parts.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    digest = hashlib.sha256(text)
+    try:
+        with temporary.open("xb") as file:
+            file.write(magic + struct.pack("<Q", len(text)) + text)
+            for array in arrays:
+                body = np.ascontiguousarray(array).tobytes()
+                digest.update(body)
+                file.write(body)
+            file.write(digest.digest())
+            file.flush()
+            # Renamed before it is on disk, it could be empty after a power failure.
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_file(path: Path, magic: bytes, writer: str) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Header and arrays of a file that `write_file` wrote.
+
+    **Arguments:**
+
+    - `path`: the file.
+    - `magic`: what it must begin with.
+    - `writer`: the public function that writes such files, for the error.
+
+    **Raises:** `FileFormatError` for any other file, and for one that is damaged or was cut off.
+    """
     with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise FileFormatError(f"{path} is not a file that attrax.save wrote.")
+        if file.read(len(magic)) != magic:
+            raise FileFormatError(f"{path} is not a file that {writer} wrote.")
         size = file.read(8)
         length = struct.unpack("<Q", size)[0] if len(size) == 8 else _LONGEST_HEADER + 1
         if length > _LONGEST_HEADER:
@@ -105,13 +148,13 @@ def load(path: str | os.PathLike) -> Any:
             text = file.read(length)
             header = json.loads(text)
             kinds = [_kind(entry) for entry in header["arrays"]]
-            tree, version = header["tree"], header["format"]
+            version = header["format"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileFormatError(f"{path} is damaged: its header cannot be read.") from error
         if type(version) is not int or version != 1:
             raise FileFormatError(f"{path} is of format {version!r}; this attrax reads format 1.")
         sizes = [dtype.itemsize * math.prod(shape) for dtype, shape in kinds]
-        missing = len(_MAGIC) + 8 + length + sum(sizes) + _DIGEST - path.stat().st_size
+        missing = len(magic) + 8 + length + sum(sizes) + _DIGEST - path.stat().st_size
         if missing:
             wrong = f"{missing} bytes are missing" if missing > 0 else f"{-missing} too many"
             raise FileFormatError(f"{path} is damaged: {wrong}.")
@@ -122,21 +165,23 @@ def load(path: str | os.PathLike) -> Any:
         if file.read(_DIGEST) != digest.digest():
             raise FileFormatError(f"{path} is damaged: its checksum differs.")
     try:
-        arrays = [
-            jnp.asarray(np.frombuffer(body, dtype).reshape(shape))
+        return header, [
+            np.frombuffer(body, dtype).reshape(shape)
             for body, (dtype, shape) in zip(bodies, kinds, strict=True)
         ]
-        memory = _build(tree, arrays)
-        if not isinstance(memory, eqx.Module):
-            raise TypeError(f"a {type(memory).__name__}")
-        return memory
-    except _DAMAGE as error:
-        raise FileFormatError(f"{path} is damaged: it describes no memory ({error}).") from error
+    except DAMAGE as error:
+        raise FileFormatError(f"{path} is damaged: its arrays cannot be read.") from error
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a file in a folder that is not there."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in.")
 
 
 def _kind(entry):
     name, shape = entry["dtype"], entry["shape"]
-    if name not in _KINDS or not all(type(size) is int and 0 <= size < 1 << 40 for size in shape):
+    if name not in KINDS or not all(type(size) is int and 0 <= size < 1 << 40 for size in shape):
         raise ValueError(f"no array of {name} {shape}")
     return np.dtype(_EXTENDED.get(name, name)), tuple(shape)
 
@@ -146,7 +191,7 @@ def _describe(value: Any, arrays: list[np.ndarray], where: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, jax.Array | np.ndarray):
-        if value.dtype.name not in _KINDS:
+        if value.dtype.name not in KINDS:
             raise TypeError(f"{where} is an array of {value.dtype}, which a file cannot hold.")
         arrays.append(np.asarray(value))
         return {"array": len(arrays) - 1}
