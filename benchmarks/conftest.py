@@ -36,7 +36,11 @@ LINES: list[Line] = []
 
 
 def seconds(function) -> float:
-    """Wall time of one call, its result waited for."""
+    """Wall time of one call, its result waited for.
+
+    An untimed call goes before it: threads of the rival that ran last still spin for a while.
+    """
+    jax.block_until_ready(function())
     start = time.perf_counter()
     jax.block_until_ready(function())
     return time.perf_counter() - start
@@ -47,9 +51,9 @@ def versus(benchmark, request):
     """Compare two functions of no arguments pair by pair: `versus(ours, theirs, "torch", 0.6)`."""
 
     def compare(ours, theirs, rival: str, target: float | None = None, rounds: int = ROUNDS):
-        cold = seconds(ours)
-        seconds(theirs)
-        seconds(ours)
+        start = time.perf_counter()
+        jax.block_until_ready(ours())
+        cold = time.perf_counter() - start
         pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
         ratios = [a / b for a, b in pairs]
         benchmark.extra_info.update(rival=rival, ratio=median(ratios), target=target)

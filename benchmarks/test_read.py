@@ -59,6 +59,16 @@ def test_softmax_read_beside_the_products_alone(versus):
     versus(lambda: read(rows, x), lambda: both(k, x), "(q Kᵀ) K, no softmax", 1 / 0.8)
 
 
+@pytest.mark.parametrize(("n", "d", "q"), SIZES)
+def test_products_alone_beside_torch(versus, torch, n, d, q):
+    """How much of a read's ratio is the ratio of the two libraries' matrix products."""
+    keys, queries = arrays(n, d, q)
+    k, x = jnp.asarray(keys), jnp.asarray(queries)
+    tk, tx = torch.from_numpy(keys), torch.from_numpy(queries)
+    both = jax.jit(lambda k, x: (x @ k.T) @ k)
+    versus(lambda: both(k, x), lambda: (tx @ tk.T) @ tk, "torch (q Kᵀ) K")
+
+
 @pytest.mark.parametrize(
     ("n", "d", "q", "target"),
     [(10_000, 784, 256, 1.0), (100_000, 512, 64, 1.0), (65_536, 64, 1024, 0.5)],
@@ -68,6 +78,49 @@ def test_blockwise_beside_direct(versus, n, d, q, target):
     blockwise, rows = reader(keys)
     direct, whole = reader(keys, block=None)
     versus(lambda: blockwise(rows, queries), lambda: direct(whole, queries), "direct fold", target)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "q", "block"), [(10_000, 784, 256, 400), (65_536, 64, 1024, 1024)]
+)
+def test_products_in_blocks_beside_direct(versus, n, d, q, block):
+    """The limit of a blockwise read: its products, block by block, and nothing else."""
+    keys, queries = (jnp.asarray(array) for array in arrays(n, d, q))
+    direct, whole = reader(keys, block=None)
+
+    @jax.jit
+    def products(keys, queries):
+        def step(total, part):
+            return total + (queries @ part.T) @ part, None
+
+        blocks = keys.reshape(-1, block, d)
+        return jax.lax.scan(step, jnp.zeros((q, d)), blocks)[0]
+
+    versus(lambda: products(keys, queries), lambda: direct(whole, queries), "direct fold")
+
+
+@pytest.mark.parametrize(("n", "d", "q", "block"), [(65_536, 64, 1024, 1024)])
+def test_blockwise_beside_the_fewest_passes(versus, n, d, q, block):
+    """An online softmax written by hand: products, and one pass each for max, exp and sum."""
+    keys, queries = (jnp.asarray(array) for array in arrays(n, d, q))
+    read, rows = reader(keys)
+
+    @jax.jit
+    def by_hand(keys, queries):
+        def step(carry, part):
+            top, mass, total = carry
+            scores = queries @ part.T
+            new = jnp.maximum(top, jnp.max(scores, axis=1))
+            old = jnp.exp(BETA * (top - new))
+            terms = jnp.exp(BETA * (scores - new[:, None]))
+            mass = old * mass + jnp.sum(terms, axis=1)
+            return (new, mass, old[:, None] * total + terms @ part), None
+
+        empty = (jnp.full((q,), -1e30), jnp.zeros((q,)), jnp.zeros((q, d)))
+        _, mass, total = jax.lax.scan(step, empty, keys.reshape(-1, block, d))[0]
+        return total / mass[:, None]
+
+    versus(lambda: read(rows, queries), lambda: by_hand(keys, queries), "online softmax by hand")
 
 
 def test_blockwise_beside_plain_jax(versus):
@@ -93,6 +146,34 @@ def test_gradient_beside_direct(versus):
     versus(lambda: blockwise(keys, queries), lambda: direct(whole, queries), "direct gradient", 0.6)
 
 
+def test_products_of_a_gradient_beside_direct(versus):
+    """The limit of a gradient in blocks: its seven products, and nothing else.
+
+    Two forwards; then the scores again, and one product for each of the slopes by terms, by
+    values, by keys and by queries.
+    """
+    direct, whole, queries = gradient(None)
+    n, d = whole.shape
+
+    @jax.jit
+    def products(keys, queries):
+        blocks = keys.reshape(-1, 1024, d)
+
+        def forward(total, part):
+            return total + (queries @ part.T) @ part, None
+
+        slope = jax.lax.scan(forward, jnp.zeros_like(queries), blocks)[0]
+
+        def backward(total, part):
+            terms, by_terms = queries @ part.T, slope @ part.T
+            return total + by_terms @ part, terms.T @ slope + by_terms.T @ queries
+
+        by_queries, by_keys = jax.lax.scan(backward, jnp.zeros_like(queries), blocks)
+        return by_keys.reshape(n, d), by_queries
+
+    versus(lambda: products(whole, queries), lambda: direct(whole, queries), "direct gradient")
+
+
 def test_gradient_memory_beside_direct(amounts):
     sizes = []
     for block in ("choose", None):
@@ -105,7 +186,7 @@ def test_gradient_memory_beside_direct(amounts):
 def test_a_million_memories_by_a_thousand_queries(amounts):
     """Working memory of `retrieve` above the keys themselves."""
     from attrax import Memory, dynamics
-    from attrax.retrieval import _run
+    from attrax.retrieval import _How, _run
 
     keys, queries = (jnp.asarray(array) for array in arrays(1_000_000, 64, 1000))
     memory = Memory(keys, similarity=similarity.Euclidean(), separation=separation.Softmax(1.0))
@@ -113,7 +194,7 @@ def test_a_million_memories_by_a_thousand_queries(amounts):
 
     def run(arrays_):
         memory, how, queries = eqx.combine(arrays_, rest)
-        return _run(memory, how, queries, None, 256, False).state
+        return _run(_How(memory, how, 256, False, False), queries, None, None).state
 
     compiled = jax.jit(run).lower(arrays_).compile()
     jax.block_until_ready(compiled(arrays_))

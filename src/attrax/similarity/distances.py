@@ -156,12 +156,12 @@ def _absolute(key, query):
 
 def _expanded(keys, query, weight):
     dtype = accumulate(keys.dtype)
-    if weight is None:
-        rows = jnp.sum(jnp.square(keys.astype(dtype)), axis=-1)
-        own = jnp.sum(jnp.square(query.astype(dtype)))
-    else:
-        rows = products(jnp.square(keys.astype(dtype)), weight.astype(dtype))
-        own = jnp.sum(weight.astype(dtype) * jnp.square(query.astype(dtype)))
+    # Norms as products: on a CPU their sums would be fused with the product of keys and query
+    # into one slow loop.
+    counted = jnp.ones(query.shape, dtype) if weight is None else weight.astype(dtype)
+    rows = products(jnp.square(keys.astype(dtype)), counted)
+    own = products(jnp.square(query.astype(dtype))[None], counted)[0]
+    if weight is not None:
         query = query * weight.astype(query.dtype)
     # Rounding must not make the distance of a row to itself negative.
     return jnp.maximum(rows - 2 * products(keys, query) + own, 0)
