@@ -16,18 +16,25 @@ def table(text):
     return {name: [int(cell) for cell in cells] for name, cells in numbers.items()}
 
 
-@pytest.mark.parametrize("name", ["which_similarity", "which_beta"])
-def test_a_page_shows_what_its_script_prints(name, root, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("which_similarity", "choosing"),
+        ("which_beta", "choosing"),
+        ("which_dynamics", "which-dynamics"),
+    ],
+)
+def test_a_page_shows_what_its_script_prints(name, page, root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         runpy.run_path(str(root / "examples" / f"{name}.py"), run_name="__main__")
-    page = table((root / "docs" / "choosing.md").read_text(encoding="utf-8"))
+    shown = table((root / "docs" / f"{page}.md").read_text(encoding="utf-8"))
     found = table(printed.getvalue())
     assert len(found) > 5
     for row, numbers in found.items():
         # Of 50 or 100 pictures, one may fall on the other side where machines round differently.
-        assert page[row] == pytest.approx(numbers, abs=2), row
+        assert shown[row] == pytest.approx(numbers, abs=2), row
 
 
 def test_the_walk_through_for_contributors_runs(root):

@@ -16,11 +16,11 @@ import pytest
 import attrax.hierarchical as hier
 from attrax.dynamics import Euler
 from attrax.hierarchical import HierarchicalMemory, Neurons
-from attrax.separation import Entmax, Exponential, GhostSoftmax, Power, Softmax
-from attrax.similarity import Cosine, Euclidean
+from attrax.separation import GhostSoftmax, Power, Softmax
+from attrax.similarity import Euclidean
 
 REGISTRY = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "registry.py")))
-DRAWS, STEPS = 15, 200
+DRAWS, STEPS = 17, 200
 RELU = Power(1, rectified=True)
 
 
@@ -65,11 +65,6 @@ def spherical():
     }
     function = hier.SynapseFunction(REGISTRY.disagreement)
     return HierarchicalMemory(layers, {("v", "h"): [dense(5, 6), function]})
-
-
-def exact_sphere():
-    layers = {"v": Neurons(6, hier.SphericalNorm(epsilon=0.0)), "h": Neurons(5, Exponential(0.5))}
-    return HierarchicalMemory(layers, {("v", "h"): dense(5, 6)})
 
 
 def chain():
@@ -141,11 +136,6 @@ def distances():
     )
 
 
-def directions():
-    layers = {"v": Neurons(6), "h": Neurons(5, Entmax(1.5), 0.3)}
-    return HierarchicalMemory(layers, {("v", "h"): hier.SimilaritySynapse(Cosine(), weights(5, 6))})
-
-
 def tower():
     """Five layers, one of them fast, one synapse that skips a layer, and one in two places."""
     layers = {
@@ -172,14 +162,12 @@ SMOOTH = [
     graded,
     normalised,
     spherical,
-    exact_sphere,
     chain,
     triangle,
     convolutional,
     transformer,
     translation,
     distances,
-    directions,
     tower,
 ]
 
@@ -187,11 +175,6 @@ SMOOTH = [
 def binary():
     """Two layers of binary neurons: a bidirectional memory."""
     layers = {"v": Neurons(6, hier.Absolute()), "h": Neurons(5, hier.Absolute(), 0.5)}
-    return HierarchicalMemory(layers, {("v", "h"): dense(5, 6)})
-
-
-def dense_binary():
-    layers = {"v": Neurons(6, hier.Absolute()), "h": Neurons(5, Power(2, rectified=True))}
     return HierarchicalMemory(layers, {("v", "h"): dense(5, 6)})
 
 
@@ -209,8 +192,8 @@ def pooled():
     return HierarchicalMemory(layers, joints)
 
 
-KINKED = [binary, dense_binary, pooled]
-RELAXED = [binary, dense_binary, convolutional, distances, tower]
+KINKED = [binary, pooled]
+RELAXED = [binary, distances, tower]
 
 
 def drawn(template, rng):
@@ -315,14 +298,13 @@ def test_the_energy_falls_at_its_rate(make):
 
 
 def one_way(network, states):
-    """Pulls with feedback weights of their own: those of the drive with rows in reverse."""
-    other = eqx.tree_at(lambda n: n.synapses[0].weights, network, network.synapses[0].weights[::-1])
+    """Pulls with feedback weights of their own: the upper layer inhibits what excites it."""
+    other = eqx.tree_at(lambda n: n.synapses[0].weights, network, -network.synapses[0].weights)
     return {**network.pull(states), "v": other.pull(states)["v"]}
 
 
-@pytest.mark.parametrize("make", [graded, chain], ids=lambda make: make.__name__)
-def test_feedback_weights_of_their_own_are_caught(make):
-    assert holds(make(), one_way) == (False, False)
+def test_feedback_weights_of_their_own_are_caught():
+    assert holds(chain(), one_way) == (False, False)
 
 
 def test_the_structures_cover_every_public_part():

@@ -17,7 +17,7 @@ from attrax.hierarchical import (
 from attrax.separation import Entmax, Softmax
 from attrax.similarity import Cosine, Dot, Euclidean, JensenShannon, KullbackLeibler, Manhattan
 
-FLOW = Flow(20.0, rtol=1e-7, atol=1e-9, max_steps=2000)
+FLOW = Flow(10.0, rtol=1e-6, atol=1e-8, max_steps=400)
 
 
 def two_layers(keys, similarity, separation, tau):
@@ -85,12 +85,11 @@ def test_the_flow_ends_where_the_memory_does():
     assert jnp.allclose(found.energy, expected.energy, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_the_default_memory_in_key_space():
     patterns = jax.random.uniform(jax.random.key(0), (12, 24))
     queries = patterns + 0.1 * jax.random.normal(jax.random.key(1), (12, 24))
     memory = Memory(patterns)
-    found = retrieve(memory.as_network(), memory.encode(queries), Flow())
+    found = retrieve(memory.as_network(), memory.encode(queries), Euler(0.5))
     assert jnp.allclose(found.state, memory.keys, atol=1e-2)
     assert jnp.array_equal(jnp.argmax(found.state @ memory.keys.T, 1), jnp.arange(12))
 
@@ -105,10 +104,9 @@ def test_iterating_a_fast_network_is_reading_its_memory(rows, dynamics):
     assert jnp.allclose(found.energy, expected.energy, atol=1e-5)
 
 
-@pytest.mark.parametrize("similarity", [Cosine(), Manhattan()], ids=repr)
-def test_one_read_and_iteration_relax_layer_by_layer(rows, similarity):
+def test_one_read_and_iteration_relax_layer_by_layer(rows):
     # Memory neurons with a time constant of their own: all at once would be another iteration.
-    memory = Memory(rows(), similarity=similarity, separation=Softmax(3.0), projection="centroid")
+    memory = Memory(rows(), similarity=Manhattan(), separation=Softmax(3.0), projection="centroid")
     network, queries = memory.as_network(tau=0.3), rows(1, (4, 6))
     one = retrieve(network, queries, OneRead())
     assert jnp.allclose(one.state, jax.vmap(memory)(queries), atol=1e-5)

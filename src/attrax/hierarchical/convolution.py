@@ -20,8 +20,8 @@ class ConvolutionSynapse(AbstractSynapse):
     """E = −⟨f, k ∗ g⟩: the lower layer drives the upper one by a convolution.
 
     As in most of machine learning ∗ does not flip the kernel (it correlates). The upper layer
-    drives the lower one by the transposed convolution with the same kernel. Layers have any
-    number of spatial axes and then their channels: (length, channels), (height, width, channels).
+    drives the lower one by the transposed convolution with the same kernel. Layers have one to
+    three spatial axes and then their channels: (length, channels), (height, width, channels).
 
     **Arguments:**
 

@@ -1,0 +1,12 @@
+"""Named systems of the literature, each a short composition of attrax's parts."""
+
+from .large_memory import binary_dense_memory as binary_dense_memory
+from .large_memory import effective_energy as effective_energy
+from .large_memory import graded_response_memory as graded_response_memory
+from .large_memory import log_sum_exp_memory as log_sum_exp_memory
+from .large_memory import spherical_memory as spherical_memory
+from .layered import ConvolutionLayer as ConvolutionLayer
+from .layered import DenseLayer as DenseLayer
+from .layered import PoolingLayer as PoolingLayer
+from .layered import blocks_and_rules as blocks_and_rules
+from .layered import layered as layered
