@@ -1,4 +1,3 @@
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,7 +68,6 @@ def chain():
 @pytest.mark.parametrize(
     ("similarity", "separation"),
     [
-        (KullbackLeibler(), SEPARATIONS[0]),
         (JensenShannon(), SEPARATIONS[3]),
         (Manhattan(), SEPARATIONS[1]),
     ],
@@ -144,8 +142,7 @@ def test_layers_of_a_group_are_not_joined():
 
 RELAXING = [
     (Dot(), SEPARATIONS[2]),
-    *((Manhattan(), separation) for separation in SEPARATIONS[1:3]),
-    (Cosine(), SEPARATIONS[1]),
+    (Manhattan(), SEPARATIONS[1]),
     (KullbackLeibler(), SEPARATIONS[3]),
 ]
 
@@ -212,13 +209,18 @@ def test_where_value_neurons_rest(x64, rows, similarity, state_term, ratio):
 def test_fast_layers_follow_from_the_others(rows):
     network = two_layers(rows(), Cosine(), Softmax(3.0), tau=0.0)
     value = rows(1, (6,))
-    scores = Cosine()(rows(), value)
-    full = {"value": value, "memory": scores}
-    assert jnp.allclose(network.energy({"value": value}), network.energy(full))
-    weights = network.activations({"value": value})["memory"]
-    assert jnp.allclose(weights, jax.nn.softmax(3 * scores))
-    effective = -jax.nn.logsumexp(3 * scores) / 3
-    assert jnp.allclose(network.energy({"value": value}), effective, atol=1e-6)
+
+    @jax.jit
+    def look(value):
+        scores, alone = Cosine()(rows(), value), {"value": value}
+        weights = network.activations(alone)["memory"]
+        both = network.energy({"value": value, "memory": scores})
+        return scores, weights, network.energy(alone), both
+
+    scores, weights, energy, both = look(value)
+    assert np.allclose(energy, both)
+    assert np.allclose(weights, jax.nn.softmax(3 * scores))
+    assert np.allclose(energy, -jax.nn.logsumexp(3 * scores) / 3, atol=1e-6)
 
 
 def test_slow_networks_approach_the_fast_one_linearly(x64, rows):
@@ -239,25 +241,20 @@ def test_jit_vmap_and_grad(drawn):
     network = chain()
     states = drawn(network, 4)
     one = {name: state[1] for name, state in states.items()}
-    batched = jax.vmap(network.energy)(states)
-    assert jnp.allclose(eqx.filter_jit(network.energy)(one), batched[1], rtol=1e-5)
-    assert jnp.allclose(network.energy(one), batched[1], rtol=1e-5)
-
-    def energy(weights):
-        joints = {("value", "hidden"): DenseSynapse(weights), ("hidden", "top"): top}
-        return HierarchicalMemory(network.neurons, joints).energy(one)
-
     top = network.synapses[1]
+
+    def energy(weights, states):
+        joints = {("value", "hidden"): DenseSynapse(weights), ("hidden", "top"): top}
+        return HierarchicalMemory(network.neurons, joints).energy(states)
+
+    batched = jax.jit(jax.vmap(network.energy))(states)
+    weights = network.synapses[0].weights
+    plain, slope = jax.jit(jax.value_and_grad(energy))(weights, one)
+    assert np.allclose(plain, batched[1], rtol=1e-5)
+    assert np.allclose(network.energy(one), batched[1], rtol=1e-5)
+    # Parameters of layers: tests/hierarchical/test_lagrangians.py.
     g = network.activations(one)
-    slope = jax.grad(energy)(network.synapses[0].weights)
-    assert jnp.allclose(slope, -jnp.outer(g["hidden"], g["value"]), atol=1e-5)
-    slopes = eqx.filter_grad(lambda network: network.energy(one))(network)
-    beta = slopes.neurons["top"].lagrangian.separation.beta
-    softmax, states = g["top"], one["top"]
-    by_hand = jax.grad(lambda beta: softmax @ states - jax.nn.logsumexp(beta * states) / beta)(2.0)
-    upwards = network.synapses[1].weights @ g["hidden"]
-    bent = softmax * (states - softmax @ states)
-    assert jnp.allclose(beta, by_hand + bent @ states - bent @ upwards, atol=1e-5)
+    assert np.allclose(slope, -np.outer(g["hidden"], g["value"]), atol=1e-5)
 
 
 def test_the_order_of_layers_outlives_a_tree_map():
