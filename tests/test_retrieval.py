@@ -7,7 +7,8 @@ import pytest
 
 import attrax
 from attrax import Outcome
-from attrax.dynamics import FixedPoint, Flow, Iterate, OneRead
+from attrax.dynamics import Euler, FixedPoint, Flow, Iterate, Langevin, OneRead
+from attrax.hierarchical import Neurons
 from attrax.separation import Identity, Power, Softmax, SumNormalised
 from attrax.similarity import Dot, Euclidean
 
@@ -179,6 +180,10 @@ PAIR[0, 0], PAIR[1, 0] = 1, -1
 FLIPPING = attrax.Memory(
     PAIR, similarity=lambda keys, query: -keys @ query, separation=Softmax(50.0)
 )
+# ½x² + 5|x − 1| is least at its kink.
+KINKED = attrax.HierarchicalMemory(
+    {"value": Neurons(1)}, {"value": lambda x: 5 * jnp.sum(jnp.abs(x - 1))}
+)
 ENDS = {
     "converged": lambda: outcome_of(memory_of(30.0), ROWS[0]),
     "one_read": lambda: outcome_of(memory_of(), ROWS[0], OneRead()),
@@ -186,6 +191,10 @@ ENDS = {
     "cycle": lambda: outcome_of(FLIPPING, PAIR[0]),
     "step_limit": lambda: outcome_of(memory_of(0.5), ROWS[0], Iterate(max_steps=1)),
     "diverged": lambda: outcome_of(memory_of(separation=Power(3)), 10 * ROWS[0]),
+    "stalled": lambda: outcome_of(KINKED, np.ones(1), Euler(0.5, backtracking=True)),
+    "sampled": lambda: attrax.retrieve(
+        memory_of(), QUERIES[0], Langevin(0.1, step=0.01, steps=3), key=jax.random.key(0)
+    ),
 }
 
 
