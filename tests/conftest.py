@@ -10,6 +10,12 @@ import jax
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Compilation is most of the time of a test run. Programs that run once need not be fast: this
+# halves the time. ATTRAX_TEST_COMPILE=full compiles as users' machines do, which .ci/run does on
+# the lowest versions. XLA stops at a flag that it does not know, hence the versions.
+if os.environ.get("ATTRAX_TEST_COMPILE") != "full" and jax.__version_info__ < (0, 11):
+    fast = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+    os.environ["XLA_FLAGS"] = f"{fast} {os.environ.get('XLA_FLAGS', '')}"
 
 ROOT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("ATTRAX_TEST_CACHE", ROOT / ".cache" / "jax"))
@@ -18,7 +24,7 @@ CACHE = Path(os.environ.get("ATTRAX_TEST_CACHE", ROOT / ".cache" / "jax"))
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Compilation is most of the time of a test run; a second run takes it from here.
+# A second run takes compiled programs from here.
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
