@@ -105,12 +105,10 @@ class Euler(AbstractDynamics):
         if path:
             (last, steps, code, _), states = recorded(advance, start, self.max_steps)
             return Run(last, last, _outcome(code), steps, states)
+        # Not kind="checkpointed", whose derivative holds a copy of shared parameters for each query
+        # of a batch: forty times as long for one step of a hundred queries.
         last, steps, code, _ = eqx.internal.while_loop(
-            lambda carry: ~carry[3],
-            advance,
-            start,
-            max_steps=self.max_steps,
-            kind="checkpointed",
+            lambda carry: ~carry[3], advance, start, max_steps=self.max_steps, kind="bounded"
         )
         return Run(last, last, _outcome(code), steps, None)
 
