@@ -146,11 +146,12 @@ def test_gradient_beside_direct(versus):
     versus(lambda: blockwise(keys, queries), lambda: direct(whole, queries), "direct gradient", 0.6)
 
 
-def test_products_of_a_gradient_beside_direct(versus):
-    """The limit of a gradient in blocks: its seven products, and nothing else.
+@pytest.mark.parametrize("term", [lambda scores: scores, lambda scores: jnp.exp(BETA * scores)])
+def test_limit_of_a_gradient_beside_direct(versus, term):
+    """The limit of a gradient in blocks: its seven products, without and with its exponentials.
 
     Two forwards; then the scores again, and one product for each of the slopes by terms, by
-    values, by keys and by queries.
+    values, by keys and by queries. Exponentials are taken twice, as scores are not kept.
     """
     direct, whole, queries = gradient(None)
     n, d = whole.shape
@@ -160,18 +161,56 @@ def test_products_of_a_gradient_beside_direct(versus):
         blocks = keys.reshape(-1, 1024, d)
 
         def forward(total, part):
-            return total + (queries @ part.T) @ part, None
+            return total + term(queries @ part.T) @ part, None
 
         slope = jax.lax.scan(forward, jnp.zeros_like(queries), blocks)[0]
 
         def backward(total, part):
-            terms, by_terms = queries @ part.T, slope @ part.T
+            terms, by_terms = term(queries @ part.T), slope @ part.T
             return total + by_terms @ part, terms.T @ slope + by_terms.T @ queries
 
         by_queries, by_keys = jax.lax.scan(backward, jnp.zeros_like(queries), blocks)
         return by_keys.reshape(n, d), by_queries
 
     versus(lambda: products(whole, queries), lambda: direct(whole, queries), "direct gradient")
+
+
+def test_gradient_beside_the_fewest_passes(versus):
+    """The gradient by hand: an online softmax, then each block's weights again from its mass."""
+    blockwise, keys, queries = gradient("choose")
+    n, d = keys.shape
+
+    @jax.jit
+    def by_hand(keys, queries):
+        blocks = keys.reshape(-1, 1024, d)
+
+        def forward(carry, part):
+            top, mass, total = carry
+            scores = BETA * (queries @ part.T)
+            new = jnp.maximum(top, jnp.max(scores, axis=1))
+            old, terms = jnp.exp(top - new), jnp.exp(scores - new[:, None])
+            total = old[:, None] * total + terms @ part
+            return (new, old * mass + jnp.sum(terms, axis=1), total), None
+
+        count = len(queries)
+        empty = (jnp.full((count,), -1e30), jnp.zeros((count,)), jnp.zeros_like(queries))
+        top, mass, total = jax.lax.scan(forward, empty, blocks)[0]
+        read = total / mass[:, None]
+        slope, level = 2 * read, top + jnp.log(mass)
+        shared = jnp.sum(slope * read, axis=1, keepdims=True)
+
+        def backward(total, part):
+            weights = jnp.exp(BETA * (queries @ part.T) - level[:, None])
+            by_scores = BETA * weights * (slope @ part.T - shared)
+            return total + by_scores @ part, weights.T @ slope + by_scores.T @ queries
+
+        by_queries, by_keys = jax.lax.scan(backward, jnp.zeros_like(queries), blocks)
+        return by_keys.reshape(n, d), by_queries
+
+    expected, found = blockwise(keys, queries), by_hand(keys, queries)
+    np.testing.assert_allclose(expected[0], found[0], atol=1e-4)
+    np.testing.assert_allclose(expected[1], found[1], rtol=1e-3, atol=1e-3)
+    versus(lambda: blockwise(keys, queries), lambda: by_hand(keys, queries), "gradient by hand")
 
 
 def test_gradient_memory_beside_direct(amounts):

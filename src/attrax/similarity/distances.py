@@ -54,10 +54,12 @@ class Euclidean(AbstractSimilarity):
         """See `AbstractSimilarity.__call__`."""
         if self.exact or self.form == "reciprocal":
             squares = over_features(_squared, keys, query, weight)
+            half = -0.5 * squares
         else:
-            squares = _expanded(keys, query, weight)
+            half = _expanded(keys, query, weight)
+            squares = -2 * half
         if self.form == "half_square":
-            return -0.5 * squares
+            return half
         if self.form == "square":
             return -squares
         return 1 / squares if self.form == "reciprocal" else -_root(squares)
@@ -155,16 +157,17 @@ def _absolute(key, query):
 
 
 def _expanded(keys, query, weight):
+    """−½ |k − q|², from norms and one product."""
     dtype = accumulate(keys.dtype)
-    # Norms as products: on a CPU their sums would be fused with the product of keys and query
-    # into one slow loop.
+    # The keys' norms as a product: on a CPU their sums would be fused with the product of keys and
+    # query into one slow loop. Those of queries would not, and a product of one row is slow.
     counted = jnp.ones(query.shape, dtype) if weight is None else weight.astype(dtype)
     rows = products(jnp.square(keys.astype(dtype)), counted)
-    own = products(jnp.square(query.astype(dtype))[None], counted)[0]
+    own = jnp.sum(jnp.square(query.astype(dtype)) * counted)
     if weight is not None:
         query = query * weight.astype(query.dtype)
     # Rounding must not make the distance of a row to itself negative.
-    return jnp.maximum(rows - 2 * products(keys, query) + own, 0)
+    return jnp.minimum(products(keys, query) - (0.5 * rows + 0.5 * own), 0)
 
 
 def _root(squares):

@@ -93,7 +93,8 @@ class NonNegative(AbstractSimilarity):
         scores = self.inner(keys, query, weight)
         if self.how == "rectify":
             return jnp.maximum(scores, 0)
-        return 1 / (1 - scores) if self.how == "bounded" else -1 / scores
+        # Of zero the sign may be lost, and an exact match is to be +inf.
+        return 1 / (1 - scores) if self.how == "bounded" else 1 / jnp.abs(scores)
 
 
 def non_negative(
