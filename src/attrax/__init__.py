@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .errors import FileFormatError as FileFormatError
     from .errors import NoEnergyError as NoEnergyError
     from .hierarchical.memory import HierarchicalMemory as HierarchicalMemory
+    from .matrix import MatrixMemory as MatrixMemory
     from .memory import Memory as Memory
     from .retrieval import Retrieval as Retrieval
     from .retrieval import retrieve as retrieve
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "FileFormatError": "errors",
     "HierarchicalMemory": "hierarchical.memory",
+    "MatrixMemory": "matrix",
     "Memory": "memory",
     "NoEnergyError": "errors",
     "Outcome": "dynamics.base",
@@ -48,11 +50,13 @@ _ROOMS = (
     "plot",
     "separation",
     "similarity",
+    "theory",
 )
 
 __all__ = [
     "FileFormatError",
     "HierarchicalMemory",
+    "MatrixMemory",
     "Memory",
     "NoEnergyError",
     "Outcome",

@@ -26,6 +26,7 @@ from .storage import Placement
 
 if TYPE_CHECKING:
     from .hierarchical import HierarchicalMemory
+    from .matrix import MatrixMemory
 
 
 class Memory(eqx.Module):
@@ -292,6 +293,24 @@ class Memory(eqx.Module):
         from .hierarchical.tied import tied_network
 
         return tied_network(self, tau=tau)
+
+    def superpose(self) -> "MatrixMemory":
+        """This memory as one matrix, W = Σ value φ(key)ᵀ, of a size that does not grow with rows.
+
+        It answers as this memory does wherever scores are inner products of features, s = φ(k)·φ(q),
+        and weigh as they are (`Identity`) or divided by their sum (linear attention). Rows that
+        are not filled are left out. The matrix can be written to, and patterns be removed.
+
+        **Returns:** an `attrax.MatrixMemory`.
+
+        **Raises:** `ValueError` for other similarities, separations and projections, with which
+        rows cannot be added up.
+
+        **Source:** [hopfield1982neural]; [katharopoulos2020transformers]
+        """
+        from .superposition import superposed
+
+        return superposed(self)
 
     def shard(self, mesh: jax.sharding.Mesh, axis: str) -> "Memory":
         """This memory with its rows spread over the devices of one axis of a mesh.

@@ -10,10 +10,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
+from .dynamics.asynchronous import Asynchronous
 from .dynamics.base import AbstractDynamics, Outcome
 from .dynamics.certificate import Certificate
 from .dynamics.certificate import certify as certified
-from .dynamics.iterate import Iterate
+from .dynamics.iterate import Iterate, OneRead
+from .dynamics.sweeps import QUERIES
 from .errors import as_floats, is_concrete
 
 # Two states of equal weight make an effective number of 2; below this one memory rules.
@@ -80,7 +82,8 @@ def retrieve(
 
     - `memory`: a `Memory`, or whatever else has a `model(query, known)`.
     - `queries`: states to start from, shape (..., d), in the units of the patterns.
-    - `dynamics`: one of `attrax.dynamics`; `Iterate()` if `None`.
+    - `dynamics`: one of `attrax.dynamics`. `None` is `Iterate()`, for memories of two-state units
+      `Asynchronous()`, and `OneRead()` for a matrix whose reads are not of the kind of queries.
     - `known`: True for the entries that are right, shape (d,) or that of the queries. They are
       kept, and memories are compared by them alone; other entries of a query may be anything,
       NaN too.
@@ -98,7 +101,7 @@ def retrieve(
     not boolean, a `known` that knows nothing, or random dynamics without a `key`;
     `NoEnergyError` if there is no energy to certify.
     """
-    dynamics = Iterate() if dynamics is None else dynamics
+    dynamics = _usual(memory) if dynamics is None else dynamics
     if not isinstance(dynamics, AbstractDynamics):
         raise TypeError(
             "`dynamics` must be one of attrax.dynamics, such as Iterate() or FixedPoint(), "
@@ -116,6 +119,8 @@ def retrieve(
             f"{type(dynamics).__name__} draws random numbers; pass key=jax.random.key(0), say."
         )
     queries, known = _checked(memory, queries, known)
+    if not getattr(memory, "recurrent", True):
+        _check_single(dynamics, path or certify, known)
     leading = queries.shape[:-1]
     flat = queries.reshape(-1, queries.shape[-1])
     masks = known
@@ -128,6 +133,22 @@ def retrieve(
     else:
         found = _with_progress(how, flat, masks, keys, progress)
     return jax.tree.map(lambda leaf: leaf.reshape(*leading, *leaf.shape[1:]), found)
+
+
+def _usual(memory) -> AbstractDynamics:
+    """What a memory's states are run by where nothing was said."""
+    if getattr(memory, "units", "real") != "real":
+        return Asynchronous()
+    return Iterate() if getattr(memory, "recurrent", True) else OneRead()
+
+
+def _check_single(dynamics, watched, known):
+    """Refuse more than one read of a memory whose reads cannot be read again."""
+    if not isinstance(dynamics, OneRead) or watched or known is not None:
+        raise ValueError(
+            "This memory reads what is not of the kind of queries, so it is read once: leave out "
+            "`dynamics`, `path`, `certify` and `known`."
+        )
 
 
 def _checked(memory, queries, known):
@@ -160,6 +181,8 @@ def _checked(memory, queries, known):
         )
     if queries.size == 0:
         raise ValueError(f"`queries` are empty: their shape is {queries.shape}.")
+    if hasattr(memory, "check_queries"):
+        memory.check_queries("queries", queries, known)
     return queries.astype(memory.dtype), known
 
 
@@ -181,7 +204,8 @@ def _run(how: _How, queries, known, keys) -> Retrieval:
         each = None if known is None or known.ndim == 1 else 0
         mask = known if each is None else masks
         random = None if keys is None else 0
-        return jax.vmap(_one, (None, 0, each, random))(how, queries, mask, keys)
+        run = jax.vmap(_one, (None, 0, each, random), axis_name=QUERIES)
+        return run(how, queries, mask, keys)
 
     count = queries.shape[0]
     if count <= how.chunk:

@@ -33,7 +33,13 @@ DAMAGE = (
     ValueError,
 )
 _DIGEST = hashlib.sha256().digest_size
-_ROOMS = ("attrax.memory", "attrax.similarity", "attrax.separation", "attrax.hierarchical")
+_ROOMS = (
+    "attrax.memory",
+    "attrax.matrix",
+    "attrax.similarity",
+    "attrax.separation",
+    "attrax.hierarchical",
+)
 _EXTENDED = {"bfloat16": ml_dtypes.bfloat16}
 _WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 KINDS = ("float16", "float32", "float64", "bool", *_WHOLE, *_EXTENDED)

@@ -1,5 +1,6 @@
 """Dynamics: how a state moves to an attractor."""
 
+from .asynchronous import Asynchronous as Asynchronous
 from .base import AbstractDynamics as AbstractDynamics
 from .base import Model as Model
 from .base import Outcome as Outcome
@@ -10,6 +11,7 @@ from .coordinates import Coordinates as Coordinates
 from .euler import Euler as Euler
 from .fixed_point import FixedPoint as FixedPoint
 from .flow import Flow as Flow
+from .glauber import Glauber as Glauber
 from .iterate import Iterate as Iterate
 from .iterate import OneRead as OneRead
 from .langevin import Langevin as Langevin

@@ -1,14 +1,21 @@
 """What dynamics see of a memory, and what they give back."""
 
 from abc import abstractmethod
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from ..errors import number
 from ..precision import accumulate
+
+# See attrax.separation.base: declared by leaves as class variable, property or field.
+if TYPE_CHECKING:
+    from typing import ClassVar as Declared
+else:
+    from equinox import AbstractVar as Declared
 
 
 @runtime_checkable
@@ -90,7 +97,7 @@ class Run(NamedTuple):
 class AbstractDynamics(eqx.Module):
     """How a state moves to an attractor: a description, without state of its own."""
 
-    random: eqx.AbstractVar[bool]
+    random: Declared[bool]
     """Whether a run draws random numbers, and so needs a key."""
 
     @abstractmethod
@@ -149,6 +156,16 @@ def finite(state: PyTree):
 def still(tree: PyTree) -> PyTree:
     """The same values, with no gradient."""
     return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, tree)
+
+
+def scheduled(temperature: Any, steps: int) -> Float[Array, " steps"]:
+    """The temperature of each step: always the same, or a function of the step's number."""
+    if not callable(temperature):
+        return jnp.full(steps, temperature)
+    # Schedules of optax mix integers and floats.
+    with jax.numpy_dtype_promotion("standard"):
+        values = jax.vmap(lambda i: number("temperature", temperature(i)))(jnp.arange(steps))
+    return values.astype(jnp.result_type(float))
 
 
 def recorded(advance, start, length: int):

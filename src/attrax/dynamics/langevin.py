@@ -13,7 +13,16 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from ..errors import NoEnergyError, is_concrete, number, positive
 from ..precision import accumulate
-from .base import AbstractDynamics, Model, Outcome, Run, choose, difference, finite
+from .base import (
+    AbstractDynamics,
+    Model,
+    Outcome,
+    Run,
+    choose,
+    difference,
+    finite,
+    scheduled,
+)
 
 
 class Langevin(AbstractDynamics):
@@ -154,13 +163,7 @@ class Langevin(AbstractDynamics):
     @property
     def temperatures(self) -> Float[Array, " steps"]:
         """The temperature of each step."""
-        schedule = self.temperature
-        if not callable(schedule):
-            return jnp.full(self.steps, schedule)
-        # Schedules of optax mix integers and floats.
-        with jax.numpy_dtype_promotion("standard"):
-            values = jax.vmap(lambda i: number("temperature", schedule(i)))(jnp.arange(self.steps))
-        return values.astype(jnp.result_type(float))
+        return scheduled(self.temperature, self.steps)
 
 
 class Plain(eqx.Module):

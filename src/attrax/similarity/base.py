@@ -67,6 +67,10 @@ class AbstractSimilarity(eqx.Module):
         **Returns:** scores, shape (N,).
         """
 
+    def features(self, rows: Float[Array, "n d"]) -> Float[Array, "n m"] | None:
+        """φ(row) of each row, where scores are s = φ(k)·φ(q); `None` where they are not."""
+        return None
+
     @property
     def lacks_centroid(self) -> str | None:
         """Why there is no centroid; `None` where there is one."""

@@ -1,7 +1,7 @@
 """Similarities by an explicit feature map, and the change of a similarity's sign."""
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -11,6 +11,35 @@ from ..separation.base import Range
 from .base import AbstractSimilarity
 from .products import one_of
 from .sums import products
+
+
+class FeatureFunction(eqx.Module):
+    """A plain function of one row as a feature map: static, so that memories are trees of arrays.
+
+    **Arguments:**
+
+    - `fn`: the function, (d,) to (m,).
+    """
+
+    fn: Callable = eqx.field(static=True)
+
+    def __call__(self, row):
+        """Features of one row, shape (m,)."""
+        return self.fn(row)
+
+
+def as_feature_map(value: Any) -> Callable:
+    """A module as it is, a plain function as a static one.
+
+    **Raises:** `TypeError` for what cannot be called.
+    """
+    if not callable(value):
+        raise TypeError(
+            f"`feature_map` must be a function of one row, but it is {type(value).__name__}."
+        )
+    if isinstance(value, eqx.Module):
+        return value  # pyright: ignore[reportReturnType]: it can be called, as was seen.
+    return FeatureFunction(value)
 
 
 class Kernel(AbstractSimilarity):
@@ -29,18 +58,14 @@ class Kernel(AbstractSimilarity):
     **Raises:** `TypeError` if `feature_map` cannot be called.
     """
 
-    feature_map: Callable
+    feature_map: Callable = eqx.field(converter=as_feature_map)
     range: Range = eqx.field(static=True, default="signed")
     rowwise: ClassVar[bool] = True
     centroid: ClassVar = None
 
-    def __check_init__(self):
-        """Refuse what cannot be called."""
-        if not callable(self.feature_map):
-            raise TypeError(
-                "`feature_map` must be a function of one row, "
-                f"but it is {type(self.feature_map).__name__}."
-            )
+    def features(self, rows):
+        """φ of each row."""
+        return jax.vmap(self.feature_map)(rows)
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""

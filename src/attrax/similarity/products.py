@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from ..precision import accumulate
 from ..separation.base import Range
 from .base import AbstractSimilarity
-from .centroids import DirectionSum, WeightedSum, inverse_root
+from .centroids import DirectionSum, WeightedSum, inverse_root, standardise
 from .sums import products
 
 
@@ -23,7 +23,7 @@ class Dot(AbstractSimilarity):
 
     - `normalised`: "none"; or "sum", for which key and query are divided by the sum of their
       entries first, as the official code of Universal Hopfield Networks does. That is meant for
-      non-negative data, and has no energy.
+      non-negative data, and has no energy; a key or query that sums to zero scores 0.
 
     **Source:** [hopfield1982neural]; [millidge2022universal] for the normalised form
     """
@@ -50,6 +50,13 @@ class Dot(AbstractSimilarity):
         """The sum, for the plain form."""
         return WeightedSum() if self.normalised == "none" else None
 
+    def features(self, rows):
+        """The rows, divided by their sums in that form."""
+        if self.normalised == "none":
+            return rows
+        total = jnp.sum(rows, axis=-1, keepdims=True)
+        return jnp.where(total != 0, rows / jnp.where(total != 0, total, 1.0), 0.0)
+
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
         if weight is not None:
@@ -59,7 +66,10 @@ class Dot(AbstractSimilarity):
             return scores
         counted = jnp.ones_like(query) if weight is None else weight.astype(query.dtype)
         own = jnp.sum(query, dtype=scores.dtype)
-        return scores / (products(keys, counted) * own)
+        # Rows that are not filled sum to zero; divided by it their slopes would be NaN.
+        total = products(keys, counted) * own
+        apart = total != 0
+        return jnp.where(apart, scores / jnp.where(apart, total, 1.0), 0.0)
 
 
 class Cosine(AbstractSimilarity):
@@ -73,6 +83,10 @@ class Cosine(AbstractSimilarity):
     range: ClassVar[Range] = "signed"
     rowwise: ClassVar[bool] = True
     centroid: ClassVar = DirectionSum()
+
+    def features(self, rows):
+        """The rows, of unit norm."""
+        return DirectionSum().carrier(rows)
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
@@ -117,6 +131,10 @@ class Correlation(AbstractSimilarity):
     def centroid(self) -> WeightedSum | DirectionSum:
         """The sum of rows; of rows yet to be standardised unless they are encoded."""
         return WeightedSum() if self.encoded else DirectionSum(centred=True)
+
+    def features(self, rows):
+        """The rows, standardised."""
+        return standardise(rows)
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""

@@ -1,0 +1,101 @@
+"""Two-state units that settle one after another."""
+
+from typing import Any, ClassVar, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from ..unitspace import decided
+from .base import AbstractDynamics, Outcome, Run
+from .iterate import check_limits
+from .sweeps import Order, anywhere, sweep, units_of
+
+
+class Asynchronous(AbstractDynamics):
+    """Each unit in turn to the side of lower energy, until a whole sweep changes none.
+
+    Every change lowers the energy, so the state comes to rest, and cannot cycle as it may when
+    all units move at once. What `retrieve` does by default with two-state units.
+
+    All queries see their units in the same order: fields are then taken for blocks of units and
+    all queries in one product. The orders follow from `seed` alone, so no key is needed.
+
+    **Arguments:**
+
+    - `order`: "random", a new permutation each sweep; "cyclic", by index; or indices of all units,
+      shape (d,), for every sweep.
+    - `rule`: "energy" compares the energies of the unit's two states; "field" takes the side of
+      the drive. They differ where a unit acts on itself: in dense memories, and in matrices read
+      with their self-term. With "field" the energy may then rise.
+    - `ties`: what a unit does that prefers neither state: "keep" the one it has, or go "high" or
+      "low", with which the energy still never rises.
+    - `seed`: of the random orders, a whole number.
+    - `max_steps`: the limit of sweeps, ≥ 1.
+
+    **Raises:** `ValueError` for values outside these bounds; on a run `TypeError` for a memory
+    without two-state units.
+
+    **Source:** [hopfield1982neural]; [krotov2016dense] for comparing energies
+    """
+
+    order: Order
+    rule: str = eqx.field(static=True)
+    ties: str = eqx.field(static=True)
+    max_steps: int = eqx.field(static=True)
+    random: ClassVar = False
+
+    def __init__(
+        self,
+        order: ArrayLike | str = "random",
+        *,
+        rule: Literal["energy", "field"] = "energy",
+        ties: Literal["keep", "high", "low"] = "keep",
+        seed: ArrayLike = 0,
+        max_steps: int = 100,
+    ):
+        if rule not in ("energy", "field"):
+            raise ValueError(f"`rule` must be 'energy' or 'field', but it is {rule!r}.")
+        if ties not in ("keep", "high", "low"):
+            raise ValueError(f"`ties` must be 'keep', 'high' or 'low', but it is {ties!r}.")
+        check_limits(1.0, 0.0, max_steps)
+        self.order, self.rule, self.ties = Order(order, seed), rule, ties
+        self.max_steps = max_steps
+
+    def run(self, model: Any, state, *, path: bool = False, key=None) -> Run:
+        """See `AbstractDynamics.run`. A step is a sweep; the last one finds nothing to change."""
+        model = units_of(model, "Asynchronous")
+        low, high = model.levels
+        undecided = {"keep": None, "low": low, "high": high}[self.ties]
+
+        def decide(drive, before, noise):
+            default = before if undecided is None else jnp.full_like(before, undecided)
+            return decided(drive, default, model.memory.units)
+
+        def advance(state, number):
+            order = self.order(state.shape[0], number)
+            return sweep(model, state, order, decide, rule=self.rule)
+
+        def step(carry):
+            state, number, steps, moving = carry
+            new = advance(state, number)
+            return new, number + 1, steps + moving, jnp.any(new != state).astype(jnp.int32)
+
+        zero = jnp.zeros((), jnp.int32)
+        start = (state, zero, zero, jnp.ones((), jnp.int32))
+        states = None
+        if path:
+            # A state at rest stays so in any order: nothing need be frozen.
+            def recorded(carry, _):
+                new = step(carry)
+                return new, new[0]
+
+            (last, _, steps, moving), states = jax.lax.scan(recorded, start, length=self.max_steps)
+            states = jnp.concatenate([state[None], states])
+        else:
+            last, _, steps, moving = jax.lax.while_loop(
+                lambda carry: (carry[1] < self.max_steps) & anywhere(carry[3] > 0), step, start
+            )
+        outcome = Outcome.where(moving > 0, Outcome.step_limit, Outcome.converged)
+        return Run(last, last, outcome, steps, states)

@@ -1,0 +1,115 @@
+"""Two-state units at a temperature."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from ..errors import is_concrete, number
+from ..unitspace import decided
+from .base import AbstractDynamics, Outcome, Run, scheduled
+from .sweeps import Order, sweep, units_of
+
+
+class Glauber(AbstractDynamics):
+    """Each unit in turn at a temperature: samples of exp(−E/T).
+
+    "heat_bath" sets a unit high with probability 1/(1 + exp(−ΔE/T)), ΔE being the energy of its
+    low state above that of its high one. "metropolis" changes a unit with probability
+    min(1, exp(−(E′ − E)/T)): more changes, but at a high temperature states can alternate.
+
+    ```python
+    cooled = Glauber(lambda sweep: 1.0 - sweep / 100, sweeps=100)
+    found = attrax.retrieve(memory, queries, cooled, key=jax.random.key(0))
+    ```
+
+    **Arguments:**
+
+    - `temperature`: T ≥ 0, in units of the energy, or a function of the number of the sweep, from
+      0 to `sweeps` − 1. At 0 a unit takes the side of lower energy.
+    - `sweeps`: how many times each unit is visited, ≥ 1.
+    - `rule`: "heat_bath" or "metropolis".
+    - `order`: as of `Asynchronous`.
+    - `seed`: of random orders; the units' own chances come from the `key` of `retrieve`.
+
+    **Raises:** `ValueError` or `TypeError` for values outside these bounds; on a run `TypeError`
+    for a memory without two-state units.
+
+    **Source:** [glauber1963time]; [metropolis1953equation] for "metropolis"
+    """
+
+    temperature: Float[Array, ""] | Callable
+    sweeps: int = eqx.field(static=True)
+    rule: str = eqx.field(static=True)
+    order: Order
+    random: ClassVar = True
+
+    def __init__(
+        self,
+        temperature: ArrayLike | Callable,
+        *,
+        sweeps: int,
+        rule: Literal["heat_bath", "metropolis"] = "heat_bath",
+        order: ArrayLike | str = "random",
+        seed: ArrayLike = 0,
+    ):
+        if isinstance(sweeps, bool) or not isinstance(sweeps, int) or sweeps < 1:
+            raise ValueError(f"`sweeps` must be a positive whole number, but it is {sweeps!r}.")
+        if rule not in ("heat_bath", "metropolis"):
+            raise ValueError(f"`rule` must be 'heat_bath' or 'metropolis', but it is {rule!r}.")
+        self.sweeps, self.rule = sweeps, rule
+        self.order = Order(order, seed)
+        self.temperature = (
+            temperature if callable(temperature) else number("temperature", temperature)
+        )
+        drawn = self.temperatures
+        if is_concrete(drawn) and not bool(jnp.all((drawn >= 0) & jnp.isfinite(drawn))):
+            raise ValueError(
+                f"`temperature` must be at least 0 and finite in every sweep, but it is {drawn}."
+            )
+
+    @property
+    def temperatures(self) -> Float[Array, " sweeps"]:
+        """T of every sweep."""
+        return scheduled(self.temperature, self.sweeps)
+
+    def run(self, model: Any, state, *, path: bool = False, key=None) -> Run:
+        """See `AbstractDynamics.run`. A step is a sweep.
+
+        **Raises:** `TypeError` for a memory without two-state units.
+        """
+        model = units_of(model, "Glauber")
+        low, high = model.levels
+        heat_bath = self.rule == "heat_bath"
+
+        def step(state, inputs):
+            number, temperature = inputs
+            order = self.order(state.shape[0], number)
+            draw = jax.random.logistic if heat_bath else jax.random.exponential
+            noise = draw(jax.random.fold_in(key, number), state.shape, state.dtype)
+            warmth = temperature.astype(state.dtype)
+
+            def decide(gap, before, noise):
+                if heat_bath:
+                    # u < 1/(1 + exp(−gap/T)) in a form that T = 0 leaves right.
+                    return decided(gap - warmth * noise, before, model.memory.units)
+                up = before > 0.5 * (low + high)
+                rise = jnp.where(up, gap, -gap)
+                other = jnp.where(up, low, high).astype(before.dtype)
+                return jnp.where(rise < warmth * noise, other, before)
+
+            new = sweep(model, state, order, decide, noise)
+            return new, new
+
+        inputs = (jnp.arange(self.sweeps), self.temperatures)
+        if path:
+            last, states = jax.lax.scan(step, state, inputs)
+            states = jnp.concatenate([state[None], states])
+        else:
+            last, states = jax.lax.scan(lambda *of: (step(*of)[0], None), state, inputs)
+        steps = jnp.asarray(self.sweeps, jnp.int32)
+        return Run(last, last, Outcome.sampled, steps, states)

@@ -1,0 +1,174 @@
+"""Two-state units updated one after another: what asynchronous and random dynamics share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from ..errors import is_concrete, number
+
+QUERIES = "queries"
+"""The name of the axis along which `attrax.retrieve` runs queries together."""
+
+# Units whose sums are taken in one product. Within a block sums follow single changes by the
+# couplings, of which there are as many as the square of the block.
+_BLOCK = 40
+
+
+class Order(eqx.Module):
+    """In which order units are visited: a new permutation each sweep, by index, or a given one.
+
+    All queries have the same one, so that their sums are one product.
+
+    **Arguments:**
+
+    - `order`: "random", "cyclic", or indices of all units, shape (d,).
+    - `seed`: of random orders, a whole number.
+
+    **Raises:** `ValueError` for anything else, and for indices that are no permutation;
+    `TypeError` for a seed that is no whole number.
+    """
+
+    kind: str = eqx.field(static=True)
+    given: Int[Array, " d"] | None
+    seed: Int[Array, ""]
+
+    def __init__(self, order: Any, seed: Any):
+        self.seed = number("seed", seed).astype(jnp.int32)
+        if jnp.issubdtype(jnp.asarray(seed).dtype, jnp.floating):
+            raise TypeError(f"`seed` must be a whole number, but it is {seed!r}.")
+        if isinstance(order, str):
+            if order not in ("random", "cyclic"):
+                raise ValueError(
+                    "`order` must be 'random', 'cyclic' or a permutation of units, but it is "
+                    f"{order!r}."
+                )
+            self.kind, self.given = order, None
+            return
+        array = jnp.asarray(order)
+        whole = jnp.issubdtype(array.dtype, jnp.integer) and array.ndim == 1
+        if whole and is_concrete(array):
+            whole = np.array_equal(np.sort(np.asarray(array)), np.arange(array.size))
+        if not whole:
+            raise ValueError(
+                "`order` must be 'random', 'cyclic', or all indices of units, each once, but it "
+                f"is an array of {array.dtype} and shape {array.shape} that is none."
+            )
+        self.kind, self.given = "given", array.astype(jnp.int32)
+
+    def __call__(self, count: int, sweep: Int[Array, ""]) -> Int[Array, " d"]:
+        """The order of one sweep.
+
+        **Arguments:**
+
+        - `count`: how many units there are.
+        - `sweep`: the number of the sweep.
+
+        **Raises:** `ValueError` for an order of another number of units.
+        """
+        if self.given is not None:
+            if self.given.shape != (count,):
+                raise ValueError(f"`order` is of {self.given.size} units, but there are {count}.")
+            return self.given
+        if self.kind == "cyclic":
+            return jnp.arange(count, dtype=jnp.int32)
+        key = jax.random.fold_in(jax.random.key(self.seed), sweep)
+        return jax.random.permutation(key, count).astype(jnp.int32)
+
+
+def units_of(model: Any, name: str) -> Any:
+    """The model, if it is made of two-state units.
+
+    **Raises:** `TypeError` that names the dynamics for other models.
+    """
+    if not hasattr(model, "local"):
+        raise TypeError(
+            f"{name} updates two-state units, and this memory has none: use Coordinates() for a "
+            "HierarchicalMemory, Iterate() for a Memory, or make units with "
+            "attrax.models.hopfield_network(patterns)."
+        )
+    return model
+
+
+def sweep(
+    model: Any,
+    state: Float[Array, " d"],
+    order: Int[Array, " d"],
+    decide: Callable,
+    noise: Float[Array, " d"] | None = None,
+    rule: str = "energy",
+) -> Float[Array, " d"]:
+    """Every unit once, in the given order, each seeing the changes before it.
+
+    **Arguments:**
+
+    - `model`: units; see `attrax.unitspace`.
+    - `state`: shape (d,).
+    - `order`: indices of units.
+    - `decide`: (drive, state of the unit, its noise) → its new state.
+    - `noise`: a number for each unit, shape (d,); `None` passes zeros.
+    - `rule`: what the drive is: "energy", the gap between the unit's two states, or "field".
+
+    **Returns:** the state after the sweep.
+    """
+    noise = jnp.zeros_like(state) if noise is None else noise
+    held = jnp.zeros(state.shape, bool) if model.known is None else model.known
+    if not hasattr(model, "coupled"):
+        return _single_updates(model, state, order, decide, noise, held, rule)
+
+    def step(state, index):
+        return _block_update(model, state, index, decide, noise, held, rule), None
+
+    whole = order.shape[0] // _BLOCK * _BLOCK
+    if whole:
+        state = jax.lax.scan(step, state, order[:whole].reshape(-1, _BLOCK))[0]
+    return state if whole == order.shape[0] else step(state, order[whole:])[0]
+
+
+def _block_update(model, state, index, decide, noise, held, rule):
+    sums, couplings, own = model.coupled(state, index)
+    threshold = model.threshold(index)
+    before = state[index]
+
+    def step(sums, inputs):
+        place, row, own, before, noise, held, threshold = inputs
+        if rule == "energy":
+            drive = model.gap(sums[place], own, threshold)
+        else:
+            drive = model.felt(sums[place], own, before, threshold)
+        after = jnp.where(held, before, decide(drive, before, noise))
+        return sums + row * (after - before), after
+
+    places = jnp.arange(index.shape[0])
+    inputs = (places, couplings, own, before, noise[index], held[index], threshold)
+    return state.at[index].set(jax.lax.scan(step, sums, inputs)[1], unique_indices=True)
+
+
+def _single_updates(model, state, order, decide, noise, held, rule):
+    drive_of = model.local if rule == "energy" else model.field
+
+    def step(carry, index):
+        state, cache = carry
+        before = state[index]
+        drive = drive_of(state, cache, index)
+        after = jnp.where(held[index], before, decide(drive, before, noise[index]))
+        cache = model.flip(cache, index, after - before)
+        return (state.at[index].set(after), cache), None
+
+    return jax.lax.scan(step, (state, model.cache(state)), order)[0][0]
+
+
+def anywhere(flag: Bool[Array, ""]) -> Bool[Array, ""]:
+    """Whether a flag is set for this query or any that runs beside it.
+
+    A loop over sweeps that ends for all queries at once has one counter, and so one order.
+    """
+    try:
+        return jax.lax.pmax(flag.astype(jnp.int32), QUERIES) > 0
+    except NameError:
+        # Run outside `retrieve`, there is no such axis.
+        return flag

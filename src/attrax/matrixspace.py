@@ -1,0 +1,145 @@
+"""A matrix memory and one query as a dynamical system."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .answer import Answer
+from .errors import NoEnergyError
+from .precision import accumulate
+from .similarity.sums import products
+from .unitspace import AbstractUnitSpace
+
+
+class MatrixSpace(eqx.Module):
+    """Real states of a `MatrixMemory` for one query.
+
+    **Arguments:**
+
+    - `memory`: the store.
+    - `query`: shape (d,).
+    - `known`: shape (d,), True for entries that are held; the others start at zero.
+    """
+
+    memory: Any
+    query: Float[Array, " d"]
+    known: Bool[Array, " d"] | None
+
+    @property
+    def initial(self) -> Float[Array, " d"]:
+        """The query, zero where it is not known."""
+        return self.query if self.known is None else jnp.where(self.known, self.query, 0.0)
+
+    @property
+    def lacks_energy(self) -> str | None:
+        """As of the memory."""
+        return self.memory.lacks_energy
+
+    def pull(self, state: Float[Array, " d"]) -> Float[Array, " v"]:
+        """One read; known entries stay as they are."""
+        pulled = self.memory.pull(state)
+        return pulled if self.known is None else jnp.where(self.known, self.query, pulled)
+
+    def energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """The memory's energy of a state.
+
+        **Raises:** `NoEnergyError` where there is none.
+        """
+        if self.lacks_energy is not None:
+            raise NoEnergyError(self.lacks_energy)
+        return self.memory.state_energy(state)
+
+    def magnitude(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """The size of the largest term of the energy, by which its rounding is measured."""
+        own = 0.5 * jnp.sum(jnp.square(state), dtype=accumulate(state.dtype))
+        return jnp.maximum(own, jnp.abs(self.energy(state) - own))
+
+    def answer(self, state: Float[Array, " v"], origin: Float[Array, " d"]) -> Answer:
+        """The state itself, with its energy.
+
+        **Arguments:**
+
+        - `state`: where the run ended.
+        - `origin`: the state before the last step, which is not needed.
+        """
+        energy = None if self.lacks_energy is not None else self.memory.state_energy(state)
+        return Answer(state, energy, None)
+
+    def record(self, path: Float[Array, "s d"]) -> Float[Array, "s d"]:
+        """The states of a run, the start first."""
+        return path
+
+
+class UnitMatrixSpace(AbstractUnitSpace):
+    """Two-state units joined by a matrix, for one query.
+
+    Sums Σ_j W_ij σ_j are kept unscaled: of whole numbers they are exact, so that ties are ties.
+
+    **Arguments:**
+
+    - `memory`: the store.
+    - `query`: shape (d,).
+    - `known`: shape (d,), True for units that are held.
+    """
+
+    memory: Any
+    query: Float[Array, " d"]
+    known: Bool[Array, " d"] | None
+
+    def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
+        """The drive of every unit."""
+        return self.memory.drive(state)
+
+    def cache(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
+        """Σ_j W_ij σ_j of every unit, its own term too."""
+        return products(self.memory.matrix, state)
+
+    def local(self, state, cache, index) -> Float[Array, ""]:
+        """The gap of one unit; of signs it is twice the drive."""
+        own = self.memory.matrix[index, index]
+        return self.gap(cache[index] - own * state[index], own, self.threshold(index))
+
+    def field(self, state, cache, index) -> Float[Array, ""]:
+        """The drive of one unit."""
+        own = self.memory.matrix[index, index]
+        sums = cache[index] - own * state[index]
+        return self.felt(sums, own, state[index], self.threshold(index))
+
+    def flip(self, cache, index, change) -> Float[Array, " d"]:
+        """All sums after one unit has changed."""
+        return cache + self.memory.matrix[:, index] * change
+
+    def coupled(
+        self, state: Float[Array, " d"], index: Int[Array, " b"]
+    ) -> tuple[Float[Array, " b"], Float[Array, "b b"], Float[Array, " b"]]:
+        """Of a few units the sums without their own terms, their couplings and self-couplings.
+
+        Row j of the couplings is what a change of unit j adds to the sums. With them sums can
+        follow changes within these units, which makes one product of what would be many.
+        """
+        rows = self.memory.matrix[index]
+        couplings = rows[:, index].T
+        own = jnp.diagonal(couplings)
+        sums = products(rows, state) - own * state[index]
+        return sums, couplings - jnp.diag(own), own
+
+    def gap(self, sums, own, threshold) -> Array:
+        """E(low) − E(high) from sums without own terms, elementwise."""
+        low, high = self.levels
+        total = self.memory.scale * sums
+        if self.memory.self_term:
+            total = total + self.memory.scale * own * (0.5 * (low + high))
+        return (high - low) * (total - threshold)
+
+    def felt(self, sums, own, state, threshold) -> Array:
+        """The drive from sums without own terms, elementwise."""
+        total = sums + own * state if self.memory.self_term else sums
+        return self.memory.scale * total - threshold
+
+    def threshold(self, index: Int[Array, "*b"]) -> Float[Array, "*b"]:
+        """θ of some units."""
+        if self.memory.threshold is None:
+            return jnp.zeros(jnp.shape(index), self.memory.dtype)
+        return self.memory.threshold[index]

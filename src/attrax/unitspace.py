@@ -1,0 +1,160 @@
+"""Two-state units: what states they have, and what dynamics see of a memory made of them."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Shaped
+
+from .answer import Answer
+from .errors import NoEnergyError, is_concrete
+
+# See attrax.separation.base: declared by leaves as class variable, property or field.
+if TYPE_CHECKING:
+    from typing import ClassVar as Declared
+else:
+    from equinox import AbstractVar as Declared
+
+Units = Literal["real", "signs", "bits"]
+LEVELS = {"signs": (-1.0, 1.0), "bits": (0.0, 1.0)}
+
+
+class AbstractUnitSpace(eqx.Module):
+    """States of two-state units for one query, as dynamics see them.
+
+    Beside `pull` and `energy` it has what updates of single units need. A unit's *gap* is
+    E(low) − E(high), by which it prefers its high state, and its *field* is the drive that it
+    feels, its own state counted where the memory has a self-term. Both are taken from a cache
+    that follows every change of a unit.
+    """
+
+    memory: Declared[Any]
+    """The store."""
+
+    query: Declared[Float[Array, " d"]]
+    """Shape (d,)."""
+
+    known: Declared[Bool[Array, " d"] | None]
+    """Shape (d,), True for units that are held; `None` where none is."""
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """The low and the high state."""
+        return LEVELS[self.memory.units]
+
+    @property
+    def initial(self) -> Float[Array, " d"]:
+        """The query; units that are not known start on the side that the known ones drive them to.
+
+        A unit that these leave undecided starts high.
+        """
+        if self.known is None:
+            return self.query
+        seen = jnp.where(self.known, self.query, 0.0)
+        high = jnp.full_like(seen, self.levels[1])
+        start = decided(self.drive(seen), high, self.memory.units)
+        return jnp.where(self.known, self.query, start)
+
+    @property
+    def lacks_energy(self) -> str | None:
+        """As of the memory."""
+        return self.memory.lacks_energy
+
+    def pull(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
+        """All units at once to the side that their drive points to; known ones stay."""
+        return self._kept(self.memory.pull(state), state)
+
+    def energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """The memory's energy of a state.
+
+        **Raises:** `NoEnergyError` where there is none.
+        """
+        if self.lacks_energy is not None:
+            raise NoEnergyError(self.lacks_energy)
+        return self.memory.state_energy(state)
+
+    def magnitude(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """The size of the energy, by which its rounding is measured."""
+        return jnp.abs(self.energy(state))
+
+    def answer(self, state: Float[Array, " d"], origin: Float[Array, " d"]) -> Answer:
+        """The state itself, with its energy.
+
+        **Arguments:**
+
+        - `state`: where the run ended, shape (d,).
+        - `origin`: the state before the last step, which is not needed.
+        """
+        energy = None if self.lacks_energy is not None else self.memory.state_energy(state)
+        return Answer(state, energy, None)
+
+    def record(self, path: Float[Array, "s d"]) -> Float[Array, "s d"]:
+        """The states of a run, the start first."""
+        return path
+
+    @abstractmethod
+    def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
+        """What points a unit to its high state if positive, for all units at once."""
+
+    @abstractmethod
+    def cache(self, state: Float[Array, " d"]) -> Any:
+        """What single updates start from."""
+
+    @abstractmethod
+    def local(self, state: Float[Array, " d"], cache: Any, index: Int[Array, ""]) -> Array:
+        """The gap of one unit, in units of the energy."""
+
+    @abstractmethod
+    def field(self, state: Float[Array, " d"], cache: Any, index: Int[Array, ""]) -> Array:
+        """The field of one unit."""
+
+    @abstractmethod
+    def flip(self, cache: Any, index: Int[Array, ""], change: Float[Array, ""]) -> Any:
+        """The cache after one unit has changed by `change`."""
+
+    def _kept(self, new: Float[Array, " d"], old: Float[Array, " d"]) -> Float[Array, " d"]:
+        return new if self.known is None else jnp.where(self.known, old, new)
+
+
+def decided(
+    drive: Shaped[Array, "*d"], state: Float[Array, "*d"], units: Units
+) -> Float[Array, "*d"]:
+    """High where the drive is positive, low where it is negative, else as it was."""
+    low, high = LEVELS[units]
+    settled = jnp.where(drive > 0, high, jnp.where(drive < 0, low, state))
+    return settled.astype(state.dtype)
+
+
+def check_states(name: str, states: Array, units: Units, known: Array | None = None) -> None:
+    """Refuse states other than the two that units have; nothing is checked under jit.
+
+    **Arguments:**
+
+    - `name`: of the argument, for the error.
+    - `states`: shape (..., d).
+    - `units`: "signs" or "bits".
+    - `known`: entries that are looked at; all if `None`.
+
+    **Raises:** `ValueError` that names the first other value and the remedy.
+    """
+    if not is_concrete(states) or (known is not None and not is_concrete(known)):
+        return
+    values = np.asarray(states)
+    low, high = LEVELS[units]
+    wrong = (values != low) & (values != high)
+    if known is not None:
+        wrong = wrong & np.broadcast_to(np.asarray(known), values.shape)
+    if not wrong.any():
+        return
+    where = tuple(int(i) for i in np.argwhere(wrong)[0])
+    remedy = {
+        "signs": "jnp.where(x > 0, 1, -1) makes signs; for graded states use "
+        "attrax.models.graded_response_memory",
+        "bits": "jnp.where(x > 0, 1, 0) makes bits; for −1 and +1 use units='signs'",
+    }
+    raise ValueError(
+        f"`{name}` must hold {low:g} and {high:g} only, but is {values[where]:g} at index "
+        f"{where}: {remedy[units]}."
+    )

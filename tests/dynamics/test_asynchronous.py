@@ -1,0 +1,168 @@
+"""Units that settle one after another, against a plain loop over neurons."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import attrax
+from attrax import MatrixMemory, Outcome, retrieve
+from attrax.dynamics import Asynchronous, Coordinates
+from attrax.hierarchical import Absolute, HierarchicalMemory, LateralSynapse, Neurons
+
+# Two whole blocks of units and a part of one.
+D = 97
+RNG = np.random.default_rng(0)
+WHOLE = RNG.integers(-3, 4, (D, D))
+MATRIX = WHOLE + WHOLE.T
+STARTS = RNG.choice([-1, 1], (6, D))
+THETA = RNG.integers(-2, 3, D)
+
+
+def memory(units="signs", **options):
+    return MatrixMemory(MATRIX.astype(np.float32), units=units, **options)
+
+
+def plain_sweep(matrix, state, order, *, low=-1, threshold=THETA):
+    """One sweep in whole numbers; every change must lower the energy, in whole numbers too."""
+    state = state.copy()
+
+    def twice_energy(state):
+        return -(state @ matrix @ state) + 2 * threshold @ state
+
+    for i in order:
+        field = matrix[i] @ state - matrix[i, i] * state[i] - threshold[i]
+        new = state.copy()
+        new[i] = 1 if field > 0 else low if field < 0 else state[i]
+        if new[i] != state[i]:
+            assert twice_energy(new) < twice_energy(state)
+        state = new
+    return state
+
+
+@pytest.mark.parametrize("units", ["signs", "bits"])
+def test_sweeps_are_those_of_a_loop_over_neurons(units):
+    low = -1 if units == "signs" else 0
+    matrix = MATRIX - np.diag(np.diag(MATRIX))
+    starts = np.where(STARTS > 0, 1, low)
+    model = memory(units, threshold=THETA.astype(np.float32))
+    order = RNG.permutation(D)
+    found = retrieve(model, starts, Asynchronous(order, max_steps=30), path=True)
+    for path, steps, outcome, start in zip(
+        np.asarray(found.path).astype(int), found.steps, found.outcome._value, starts, strict=True
+    ):
+        np.testing.assert_array_equal(path[0], start)
+        for before, after in itertools.pairwise(path):
+            np.testing.assert_array_equal(after, plain_sweep(matrix, before, order, low=low))
+        assert outcome == Outcome.converged._value
+        # The last sweep is the first that changes nothing.
+        moved = (path[1:] != path[:-1]).any(1)
+        assert steps == moved.sum() + 1
+
+
+@pytest.mark.parametrize("order", ["random", "cyclic"])
+def test_the_energy_falls_to_a_state_that_no_flip_lowers(order):
+    model = memory()
+    found = retrieve(model, STARTS, Asynchronous(order), certify=True)
+    assert bool(jnp.all(found.outcome == Outcome.converged))
+    assert bool(jnp.all(found.certificate.rise <= 0))
+    matrix = MATRIX - np.diag(np.diag(MATRIX))
+    states = np.asarray(found.state).astype(int)
+    assert (states * (states @ matrix) >= 0).all()
+
+
+def test_integers_scaled_by_a_fraction_keep_their_ties():
+    """With couplings of 1/N in floating point a field of zero would be a rounding error."""
+    tied = MatrixMemory(np.ones((D, D), np.float32), scale=1 / 3, units="signs")
+    half = np.where(np.arange(D) < D // 2, 1.0, -1.0)  # one more −1 than +1
+    first = retrieve(tied, half, Asynchronous("cyclic", max_steps=1))
+    # The first +1 sees Σ = −2 and falls; each +1 in turn likewise.
+    assert float(first.state.sum()) == -D
+    even = MatrixMemory(np.ones((4, 4)), scale=1 / 3, units="signs", threshold=np.full(4, 1 / 3))
+    state = np.array([1.0, -1.0, 1.0, 1.0])
+    # Unit 0 sees a sum of 1, which scaled is its threshold: a tie.
+    only_first = np.array([0, 1, 2, 3])
+    found = {
+        ties: retrieve(even, state, Asynchronous(only_first, ties=ties, max_steps=1)).state
+        for ties in ("keep", "high", "low")
+    }
+    assert float(found["keep"][0]) == 1.0
+    assert float(found["high"][0]) == 1.0
+    assert float(found["low"][0]) == -1.0
+
+
+def test_a_query_goes_the_same_way_alone_and_among_others():
+    together = retrieve(memory(), STARTS, Asynchronous(seed=3))
+    chunked = retrieve(memory(), STARTS, Asynchronous(seed=3), chunk=2)
+    alone = retrieve(memory(), STARTS[4], Asynchronous(seed=3))
+    np.testing.assert_array_equal(together.state, chunked.state)
+    np.testing.assert_array_equal(together.steps, chunked.steps)
+    np.testing.assert_array_equal(together.state[4], alone.state)
+    assert int(together.steps[4]) == int(alone.steps)
+    model = memory()
+    outside = Asynchronous(seed=3).run(
+        model.model(jnp.asarray(STARTS[4], float), None), jnp.asarray(STARTS[4], float)
+    )
+    np.testing.assert_array_equal(outside.state, alone.state)
+
+
+def test_other_seeds_are_other_orders():
+    one, other = (
+        retrieve(memory(), STARTS, Asynchronous(seed=seed, max_steps=1)).state for seed in (0, 1)
+    )
+    assert (np.asarray(one) != np.asarray(other)).any()
+
+
+def test_with_its_self_term_a_unit_feels_itself():
+    """A strong self-coupling freezes every state under "field"; under "energy" it is a constant."""
+    matrix = MATRIX + 1000 * np.eye(D, dtype=int)
+    frozen = MatrixMemory(
+        matrix.astype(np.float32), units="signs", self_term=True, symmetry="positive"
+    )
+    field = retrieve(frozen, STARTS, Asynchronous(rule="field"))
+    np.testing.assert_array_equal(field.state, STARTS)
+    energy = retrieve(frozen, STARTS, Asynchronous())
+    np.testing.assert_array_equal(energy.state, retrieve(memory(), STARTS).state)
+
+
+def test_the_limit_of_sweeps_is_reported():
+    found = retrieve(memory(), STARTS, Asynchronous(max_steps=1))
+    assert bool(jnp.all(found.outcome == Outcome.step_limit))
+    assert bool(jnp.all(found.steps == 1))
+
+
+def test_networks_of_layers_are_sent_to_coordinates():
+    network = HierarchicalMemory({"value": Neurons(4)}, {"value": LateralSynapse(jnp.eye(4))})
+    with pytest.raises(TypeError, match=r"Coordinates\(\)"):
+        retrieve(network, np.ones(4), Asynchronous())
+    with pytest.raises(TypeError, match=r"Asynchronous updates two-state units"):
+        retrieve(attrax.Memory(np.eye(4)), np.eye(4), Asynchronous())
+
+
+def test_it_agrees_with_coordinates_on_the_same_couplings():
+    """Two roads to the update of 1982: a matrix of units, and a lateral synapse of `Absolute`."""
+    network = HierarchicalMemory(
+        {"value": Neurons(D, Absolute())}, {"value": LateralSynapse(jnp.asarray(MATRIX, float))}
+    )
+    # The synapse takes the symmetric part of its weights, without their diagonal.
+    layered = retrieve(network, STARTS, Coordinates("cyclic"))
+    units = retrieve(memory(), STARTS, Asynchronous("cyclic"))
+    np.testing.assert_array_equal(layered.state, units.state)
+
+
+def test_it_runs_under_jit_with_a_new_seed_and_order_uncompiled():
+    traced = []
+
+    @jax.jit
+    def settle(dynamics, states):
+        traced.append(1)
+        return retrieve(memory(), states, dynamics).state
+
+    states = jnp.asarray(STARTS, float)
+    one = settle(Asynchronous(seed=0), states)
+    other = settle(Asynchronous(seed=1), states)
+    assert len(traced) == 1
+    np.testing.assert_array_equal(one, retrieve(memory(), states, Asynchronous(seed=0)).state)
+    assert (np.asarray(one) != np.asarray(other)).any()
