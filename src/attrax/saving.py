@@ -36,6 +36,7 @@ _DIGEST = hashlib.sha256().digest_size
 _ROOMS = (
     "attrax.memory",
     "attrax.matrix",
+    "attrax.models",
     "attrax.similarity",
     "attrax.separation",
     "attrax.hierarchical",

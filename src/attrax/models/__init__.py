@@ -1,5 +1,10 @@
 """Named systems of the literature, each a short composition of attrax's parts."""
 
+from .binary import BinaryMemory as BinaryMemory
+from .hopfield import dense_memory as dense_memory
+from .hopfield import exponential_memory as exponential_memory
+from .hopfield import graded_network as graded_network
+from .hopfield import hopfield_network as hopfield_network
 from .large_memory import binary_dense_memory as binary_dense_memory
 from .large_memory import effective_energy as effective_energy
 from .large_memory import graded_response_memory as graded_response_memory

@@ -1,0 +1,187 @@
+"""The perceptron rule: each unit learns to hold its side of every pattern."""
+
+import functools
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from ..errors import is_concrete, number
+from ..matrix import MatrixMemory
+from ..separation.base import inverse
+from ..similarity.sums import products
+from ..unitspace import Units
+from .rules import AbstractRule, checked_memory, checked_patterns
+
+
+def _checked_margin(margin: Any) -> Array:
+    array = number("margin", margin)
+    if is_concrete(array) and not 0 <= float(array) < float("inf"):
+        raise ValueError(f"`margin` must be finite and not negative, but it is {float(array)}.")
+    return array
+
+
+class Perceptron(AbstractRule):
+    """W_ij += ξ_i ξ_j (i ≠ j) where ξ_i h_i ≤ κ |W_i|, pattern after pattern, until none is.
+
+    For signs. h = W ξ, and |W_i| is the norm of unit i's couplings: every stability
+    γ_i = ξ_i h_i/|W_i| ends above the margin κ. Such couplings are found in a finite number of
+    steps if there are any of a somewhat larger margin. For random patterns that is so up to a load
+    of 2 with κ = 0, and of 0.52 with κ = 1: `attrax.theory.gardner_capacity`.
+
+    Takes the highest loads of all rules, at the price of passing through the patterns many times,
+    more often the nearer to capacity. A margin makes basins: without one a pattern is at rest, but
+    little damage is repaired. The matrix is of whole numbers with a zero diagonal, and 1/d is the
+    memory's `scale`; there is no rate, which from an empty matrix would multiply it and nothing
+    else.
+
+    Units learn apart from each other, so the matrix is not symmetric and has no energy. With
+    `symmetric`, W_ij also takes the correction of unit j: an energy, at a lower capacity.
+
+    **Arguments:**
+
+    - `margin`: κ ≥ 0.
+    - `max_epochs`: how often the patterns are passed through at most, ≥ 1.
+    - `symmetric`: whether corrections are made on both sides of a coupling.
+    - `partial`: whether couplings that do not hold all patterns are returned too. `stabilities`
+      shows which they hold.
+
+    **Raises:** `ValueError` if some units are not stable after `max_epochs`, unless `partial`, or
+    under jit, where nothing can be raised; see also `AbstractRule`.
+
+    **Source:** [gardner1988space]
+    """
+
+    margin: Float[Array, ""] = eqx.field(converter=_checked_margin, default=0.0)
+    max_epochs: int = eqx.field(static=True, default=1000)
+    symmetric: bool = eqx.field(static=True, default=False)
+    partial: bool = eqx.field(static=True, default=False)
+    units: ClassVar[Units] = "signs"
+
+    def __check_init__(self):
+        epochs = self.max_epochs
+        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+            raise ValueError(f"`max_epochs` must be a positive whole number, not {epochs!r}.")
+
+    def __call__(self, patterns: ArrayLike) -> MatrixMemory:
+        """A memory of some patterns, shape (N, d)."""
+        rows = checked_patterns(patterns, self.units)
+        margin = self.margin.astype(rows.dtype)
+        matrix, unstable = _learnt(rows, margin, self.max_epochs, self.symmetric)
+        if not self.partial and is_concrete(unstable) and int(unstable) > 0:
+            raise ValueError(
+                f"`patterns` are not all stable after max_epochs={self.max_epochs}: "
+                f"{int(unstable)} of {rows.size} units are not, at a load of "
+                f"{rows.shape[0] / rows.shape[1]:.3g}. Raise `max_epochs`, lower `margin`, store "
+                "fewer patterns, or pass partial=True and look at `stabilities`."
+            )
+        symmetry = "symmetric" if self.symmetric else "none"
+        return MatrixMemory(matrix, scale=1 / rows.shape[1], units=self.units, symmetry=symmetry)
+
+
+def stabilities(memory: MatrixMemory, patterns: ArrayLike) -> Float[Array, "n d"]:
+    """γ_i = ξ_i h_i/|W_i|, how firmly each unit of a pattern is held in place; at rest if > 0.
+
+    Works for the memories of all rules; bits V have ξ = 2V − 1. h_i is the drive, threshold and
+    all, and |W_i| the norm of the couplings that it is made of. The smallest of a pattern says
+    more of its basin than their mean. A unit without couplings has 0.
+
+    **Arguments:**
+
+    - `memory`: a `MatrixMemory` of two-state units.
+    - `patterns`: one a row, shape (N, d).
+
+    **Returns:** shape (N, d).
+
+    **Raises:** `ValueError` or `TypeError` for wrong shapes and states, and for other memories.
+
+    **Source:** [gardner1988space]
+    """
+    memory = checked_memory(memory)
+    rows = checked_patterns(patterns, memory.units).astype(memory.dtype)
+    if rows.shape[1] != memory.width:
+        raise ValueError(
+            f"`patterns` must have {memory.width} columns, one a unit of the memory, "
+            f"but its shape is {rows.shape}."
+        )
+    return _stabilities(memory, rows)
+
+
+@eqx.filter_jit
+def _stabilities(memory: MatrixMemory, rows: Float[Array, "n d"]) -> Float[Array, "n d"]:
+    matrix = memory.matrix if memory.self_term else _hollow(memory.matrix)
+    signs = rows if memory.units == "signs" else 2 * rows - 1
+    norms = memory.scale * jnp.linalg.norm(matrix, axis=1)
+    return signs * jax.vmap(memory.drive)(rows) * inverse(norms)[None]
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _learnt(rows: Float[Array, "n d"], margin, max_epochs: int, symmetric: bool):
+    """The couplings times d, and how many units of how many patterns are not stable."""
+    start, correct, finish = (_on_both_sides if symmetric else _apart)(rows, margin)
+    inputs = rows, jnp.arange(rows.shape[0])
+
+    def epoch(carry):
+        state, number, _ = carry
+        state, changed = jax.lax.scan(correct, state, inputs)
+        return state, number + 1, jnp.any(changed)
+
+    # Nothing has changed in an epoch: all are stable in the same couplings.
+    state, _, moving = jax.lax.while_loop(
+        lambda carry: carry[2] & (carry[1] < max_epochs),
+        epoch,
+        (start, jnp.zeros((), jnp.int32), jnp.array(True)),
+    )
+    matrix = finish(state)
+    limit = margin * jnp.linalg.norm(matrix, axis=1)
+    unstable = jnp.sum(rows * (rows @ matrix.T) <= limit[None])
+    # The last epoch may have mended all that it found.
+    return matrix, jnp.where(moving, unstable, 0)
+
+
+def _apart(rows, margin):
+    """Units that learn apart from each other: their start, one correction, and their couplings.
+
+    What is kept is how often, and in which direction, each pattern was added to each unit: its
+    fields follow from overlaps of patterns, without the couplings, and their norms from fields.
+    """
+    width = rows.shape[1]
+    overlaps = rows @ rows.T
+
+    def correct(state, row):
+        signs, place = row
+        added, times, square = state
+        # Each addition has raised the self-coupling by one.
+        gain = signs * (overlaps[place] @ added) - times
+        wrong = (gain <= margin * jnp.sqrt(square)).astype(rows.dtype)
+        square = square + wrong * (2 * gain + (width - 1))
+        return (added.at[place].add(wrong * signs), times + wrong, square), jnp.any(wrong > 0)
+
+    def finish(state):
+        return _hollow(state[0].T @ rows)
+
+    none = jnp.zeros((width,), rows.dtype)
+    return (jnp.zeros_like(rows), none, none), correct, finish
+
+
+def _on_both_sides(rows, margin):
+    """Units whose corrections are taken over by the other side of each coupling."""
+    width = rows.shape[1]
+
+    def correct(matrix, row):
+        signs, _ = row
+        own = jnp.diagonal(matrix)
+        gain = signs * products(matrix, signs) - own
+        square = jnp.sum(jnp.square(matrix), axis=1) - jnp.square(own)
+        wrong = (gain <= margin * jnp.sqrt(square)).astype(rows.dtype)
+        share = wrong[:, None] + wrong[None]
+        return matrix + share * (signs[:, None] * signs[None]), jnp.any(wrong > 0)
+
+    return jnp.zeros((width, width), rows.dtype), correct, _hollow
+
+
+def _hollow(matrix):
+    return matrix - jnp.diag(jnp.diagonal(matrix))

@@ -1,0 +1,108 @@
+"""Memories of two-state units: classical, dense and exponential."""
+
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from ..errors import positive
+from ..hierarchical import HierarchicalMemory, LateralSynapse, Neurons, Tanh
+from ..learning.hebb import Hebb
+from ..learning.rules import AbstractRule
+from ..matrix import MatrixMemory
+from ..separation import Identity, Power, Softmax
+from .binary import BinaryMemory
+
+
+def hopfield_network(patterns: ArrayLike, rule: AbstractRule | None = None) -> MatrixMemory:
+    """The network of 1982: E = −½ σᵀWσ + θᵀσ over two-state units without self-coupling.
+
+    **Arguments:**
+
+    - `patterns`: rows to be stored, shape (N, d), of −1 and +1, or of 0 and 1 for rules of bits.
+    - `rule`: one of `attrax.learning`, which makes W; `Hebb()`, for signs, if `None`.
+
+    **Returns:** an `attrax.MatrixMemory`, which `retrieve` runs one unit after another.
+
+    **Raises:** `ValueError` for states that the rule is not for; `TypeError` for what is no rule.
+
+    **Source:** [hopfield1982neural]
+    """
+    rule = Hebb() if rule is None else rule
+    if not isinstance(rule, AbstractRule):
+        raise TypeError(
+            f"`rule` must be a rule such as attrax.learning.Hebb(), but it is {rule!r}."
+        )
+    return rule(patterns)
+
+
+def dense_memory(patterns: ArrayLike, degree: int = 3, *, rectified: bool = True) -> BinaryMemory:
+    """The dense associative memory: E(σ) = −Σ_μ F(ξ_μ·σ) with F(x) = xⁿ/n, or max(x, 0)ⁿ/n.
+
+    It holds some d^(n−1) random patterns. The factor 1/n, which the paper leaves out, makes F′
+    a plain power; it scales all energies alike. Without rectification an even F likes −ξ as much
+    as ξ, and an odd one is not convex, which updates of single units do not need.
+
+    **Arguments:**
+
+    - `patterns`: ξ, rows to be stored, shape (N, d), of −1 and +1.
+    - `degree`: n ≥ 2, of the energy; 2 without rectification is Hebb's network.
+    - `rectified`: whether negative overlaps count nothing.
+
+    **Returns:** a `BinaryMemory`, which `retrieve` runs one unit after another.
+
+    **Raises:** `ValueError` for a degree below 2, or rows that are not of −1 and +1.
+
+    **Source:** [krotov2016dense]
+    """
+    if isinstance(degree, bool) or not isinstance(degree, int) or degree < 2:
+        raise ValueError(f"`degree` must be a whole number of at least 2, but it is {degree!r}.")
+    plain = degree == 2 and not rectified
+    return BinaryMemory(
+        patterns, Identity() if plain else Power(degree - 1, rectified=bool(rectified))
+    )
+
+
+def exponential_memory(patterns: ArrayLike, beta: ArrayLike = 1.0) -> BinaryMemory:
+    """The exponential memory: F(x) = exp(βx), with E(σ) = −ln Σ_μ exp(β ξ_μ·σ)/β.
+
+    The logarithm keeps energies within the range of floats and changes no update, as it rises
+    with its argument. A temperature acts on it instead of on Σ exp.
+
+    **Arguments:**
+
+    - `patterns`: ξ, rows to be stored, shape (N, d), of −1 and +1.
+    - `beta`: β > 0; 1 in the theorem of 2^(d/2) stable patterns.
+
+    **Returns:** a `BinaryMemory`; called, it updates every unit once, as the theorem does.
+
+    **Raises:** `ValueError` for a β that is not positive, or rows that are not of −1 and +1.
+
+    **Source:** [demircigil2017model]
+    """
+    return BinaryMemory(patterns, Softmax(beta))
+
+
+def graded_network(memory: MatrixMemory, gain: ArrayLike = 1.0) -> HierarchicalMemory:
+    """The network of 1984 with the couplings of a matrix: τ u̇ = W g(u) − θ − u, g = tanh(gain · u).
+
+    Its energy is −½ gᵀWg + θᵀg + Σ_i ∫₀^{g_i} g⁻¹. The last term shrinks as 1/gain, and the minima
+    become those of the two-state units.
+
+    **Arguments:**
+
+    - `memory`: of signs, without a self-term.
+    - `gain`: > 0, in units of 1/u.
+
+    **Returns:** a network with the one layer "units", whose activations are the graded states.
+
+    **Raises:** `ValueError` for other units, a self-term, or a matrix that is not symmetric.
+
+    **Source:** [hopfield1984neurons]
+    """
+    if not isinstance(memory, MatrixMemory) or memory.units != "signs" or memory.self_term:
+        raise ValueError("`memory` must be a MatrixMemory of signs without a self-term.")
+    if memory.symmetry == "none":
+        raise ValueError("`memory` has a matrix that is not symmetric, so it has no energy.")
+    drive = None if memory.threshold is None else -memory.threshold
+    layer = Neurons(memory.width, Tanh(positive("gain", gain)), 1.0, drive)
+    couplings = LateralSynapse(jnp.asarray(memory.scale * memory.matrix))
+    return HierarchicalMemory({"units": layer}, {"units": couplings})

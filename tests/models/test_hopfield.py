@@ -1,0 +1,202 @@
+"""Classical, dense and exponential memories, against energies counted in whole numbers."""
+
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import attrax
+from attrax import models, retrieve
+from attrax import separation as sep
+from attrax.dynamics import Asynchronous, Glauber
+
+RNG = np.random.default_rng(0)
+D, N = 31, 12
+PATTERNS = RNG.choice([-1, 1], (N, D))
+STARTS = RNG.choice([-1, 1], (7, D))
+
+
+def energy(degree, rectified, state):
+    """n·E in whole numbers of Python, which never overflow."""
+    overlaps = [int(x) for x in PATTERNS @ np.asarray(state, int)]
+    return -sum(max(x, 0) ** degree if rectified else x**degree for x in overlaps)
+
+
+@pytest.mark.parametrize(
+    ("degree", "rectified"), [(2, False), (2, True), (3, False), (3, True), (4, False), (7, True)]
+)
+def test_units_go_to_the_lower_energy_one_after_another(degree, rectified):
+    memory = models.dense_memory(PATTERNS, degree, rectified=rectified)
+    order = RNG.permutation(D)
+    with jax.enable_x64(True):
+        memory = models.dense_memory(PATTERNS.astype(float), degree, rectified=rectified)
+        found = retrieve(memory, STARTS, Asynchronous(order, max_steps=15), path=True)
+        energies = np.asarray(found.energies)
+    for path, measured in zip(np.asarray(found.path).astype(int), energies, strict=True):
+        for before, after in itertools.pairwise(path):
+            state = before.copy()
+            for i in order:
+                other = state.copy()
+                other[i] = -state[i]
+                if energy(degree, rectified, other) < energy(degree, rectified, state):
+                    state = other
+            np.testing.assert_array_equal(state, after)
+        exact = [energy(degree, rectified, state) / degree for state in path]
+        np.testing.assert_allclose(measured, exact, rtol=1e-12)
+    assert bool(jnp.all(found.outcome == attrax.Outcome.converged))
+
+
+def test_degree_two_is_hebbs_network():
+    """Every read and every sweep: the energies differ by a factor and a constant."""
+    classical = models.hopfield_network(PATTERNS)
+    dense = models.dense_memory(PATTERNS, 2, rectified=False)
+    for state in STARTS:
+        np.testing.assert_array_equal(classical(state), dense(state))
+    np.testing.assert_array_equal(retrieve(classical, STARTS).state, retrieve(dense, STARTS).state)
+    gaps = [classical.energy(s) * D - dense.energy(s) for s in STARTS]
+    # −½ (Σ(ξσ)² − N d) against −½ Σ(ξσ)².
+    np.testing.assert_allclose(gaps, N * D / 2, rtol=1e-5)
+
+
+def test_all_at_once_is_the_update_of_the_theorem():
+    """sgn Σ_μ ξ_i exp(r_μi) with r the overlap over the other units, in double precision."""
+    memory = models.exponential_memory(PATTERNS)
+    for state in STARTS:
+        rest = PATTERNS @ state[:, None] - PATTERNS * state  # (N, d)
+        exact = [
+            sum(int(x) * math.exp(int(r)) for x, r in zip(PATTERNS[:, i], rest[:, i], strict=True))
+            for i in range(D)
+        ]
+        np.testing.assert_array_equal(memory(state), np.sign(exact))
+
+
+def test_the_exponential_memory_stays_finite_where_exp_overflows():
+    wide = RNG.choice([-1, 1], (50, 2000))
+    memory = models.exponential_memory(wide)
+    damaged = np.where(RNG.random(2000) < 0.3, -1, 1) * wide[0]
+    found = retrieve(memory, damaged, certify=True)
+    np.testing.assert_array_equal(found.state, wide[0])
+    np.testing.assert_allclose(found.energy, -2000.0, rtol=1e-6)
+    assert bool(found.certificate.certified)
+
+
+def test_xor_needs_a_degree_above_two():
+    """Four memories (x, y, z = −xy): the third unit is read from the other two."""
+    rows = np.array([(x, y, -x * y) for x in (-1.0, 1.0) for y in (-1.0, 1.0)])
+    known = np.array([True, True, False])
+
+    def solved(degree, rectified):
+        memory = models.dense_memory(rows, degree, rectified=rectified)
+        found = retrieve(memory, rows, known=known, path=True)
+        return bool(np.all(found.state == rows))
+
+    assert solved(3, False)
+    assert solved(5, False)
+    assert solved(2, True)
+    assert solved(3, True)
+    # Without rectification even degrees see no difference between the two answers.
+    for degree in (2, 4):
+        memory = models.dense_memory(rows, degree, rectified=False)
+        np.testing.assert_allclose(memory.energy(rows[0]), memory.energy(rows[0] * [1, 1, -1.0]))
+
+
+def test_with_a_self_term_the_field_is_used():
+    """Σ_μ ξ_i F′(ξ_μ·σ), the universal form of similarity, separation and projection."""
+    memory = models.BinaryMemory(PATTERNS, sep.Power(2, rectified=True), self_term=True)
+    field = PATTERNS.T @ np.maximum(PATTERNS @ STARTS[0], 0) ** 2
+    np.testing.assert_array_equal(memory(STARTS[0]), np.sign(field))
+    rows = attrax.Memory(
+        PATTERNS, similarity=attrax.similarity.Dot(), separation=sep.Power(2, rectified=True)
+    )
+    np.testing.assert_allclose(rows(STARTS[0]), field, rtol=1e-5)
+    other = models.BinaryMemory(PATTERNS, sep.Power(2, rectified=True))
+    swept = retrieve(other, STARTS, Asynchronous("cyclic", rule="field", max_steps=1)).state
+    for start, state in zip(STARTS, np.asarray(swept), strict=True):
+        expected = start.copy()
+        for i in range(D):
+            drive = PATTERNS[:, i] @ np.maximum(PATTERNS @ expected, 0) ** 2
+            expected[i] = np.sign(drive) if drive != 0 else expected[i]
+        np.testing.assert_array_equal(state, expected)
+
+
+def test_dense_units_at_a_temperature_follow_boltzmann():
+    few = RNG.choice([-1, 1], (3, 5))
+    memory = models.dense_memory(few, 3)
+    states = np.array(list(itertools.product([-1, 1], repeat=5)))
+    energies = -(np.maximum(states @ few.T, 0) ** 3).sum(1) / 3
+    weights = np.exp(-energies / 15)
+    exact = weights / weights.sum()
+    chains = 6000
+    found = retrieve(
+        memory,
+        np.broadcast_to(states[0], (chains, 5)),
+        Glauber(15.0, sweeps=40),
+        key=jax.random.key(0),
+        chunk=chains,
+    )
+    index = (np.asarray(found.state)[:, None] == states[None]).all(-1).argmax(1)
+    counted = np.bincount(index, minlength=32) / chains
+    chi = chains * ((counted - exact) ** 2 / exact).sum()
+    assert (chi - 31) / math.sqrt(62) < 5
+    flat = chains * ((counted - 1 / 32) ** 2 * 32).sum()
+    assert (flat - 31) / math.sqrt(62) > 5
+
+
+def test_graded_units_come_to_rest_where_the_two_state_ones_do():
+    memory = models.hopfield_network(PATTERNS[:2])
+    network = models.graded_network(memory, 10.0)
+    cue = np.where(np.arange(D) < 4, -PATTERNS[0], PATTERNS[0])
+    graded = retrieve(network, 0.1 * cue, attrax.dynamics.Flow(), certify=True)
+    settled = retrieve(memory, cue)
+    np.testing.assert_array_equal(np.sign(graded.state), settled.state)
+    assert bool(graded.certificate.certified)
+    assert 0 < float(jnp.min(jnp.abs(graded.state))) < 1
+
+
+def test_a_saved_memory_comes_back(tmp_path):
+    memory = models.dense_memory(PATTERNS, 4)
+    attrax.save(tmp_path / "dense.attrax", memory)
+    found = attrax.load(tmp_path / "dense.attrax")
+    np.testing.assert_array_equal(found(STARTS[0]), memory(STARTS[0]))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: models.dense_memory(PATTERNS / 2), ValueError, "`patterns` must hold -1 and 1"),
+        (lambda: models.dense_memory(PATTERNS[0]), ValueError, "`patterns` must have 2 axes"),
+        (lambda: models.dense_memory(PATTERNS[:0]), ValueError, "`patterns` are empty"),
+        (lambda: models.dense_memory(PATTERNS, 1), ValueError, "`degree` must be a whole number"),
+        (lambda: models.exponential_memory(PATTERNS, 0.0), ValueError, "`beta` must be positive"),
+        (
+            lambda: models.BinaryMemory(PATTERNS, sep.Max()),
+            TypeError,
+            "`separation` must be a sum over memories",
+        ),
+        (
+            lambda: models.dense_memory(PATTERNS)(np.zeros(D)),
+            ValueError,
+            "`query` must hold -1 and 1",
+        ),
+        (lambda: models.dense_memory(PATTERNS)(np.ones(3)), ValueError, r"shape \(31,\)"),
+        (lambda: models.hopfield_network(PATTERNS * 0.5), ValueError, "`patterns` must hold"),
+        (
+            lambda: models.graded_network(attrax.MatrixMemory(np.eye(3))),
+            ValueError,
+            "`memory` must be a MatrixMemory of signs",
+        ),
+        (
+            lambda: models.graded_network(
+                attrax.MatrixMemory(np.triu(np.ones((3, 3))), units="signs")
+            ),
+            ValueError,
+            "not symmetric",
+        ),
+    ],
+)
+def test_wrong_calls(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
