@@ -38,6 +38,27 @@ def test_a_unit_without_drive_keeps_its_state():
     np.testing.assert_array_equal(memory(SIGNS[0]), SIGNS[0])
 
 
+def test_ties_are_exact_whatever_the_scale():
+    """Patterns that cancel leave no drive, also in a program that knows the scale as a number."""
+    rows = SIGNS[:4]
+    states = np.sign(np.random.default_rng(9).normal(size=(40, D))).astype(np.float32)
+
+    @jax.jit
+    def pulled(rows, state):
+        memory = MatrixMemory(rows.T @ rows, scale=1 / 3, units="signs", symmetry="positive")
+        return memory.drive(state), memory.pull(state)
+
+    couplings = rows.T @ rows - 4 * np.eye(D)
+    tied = 0
+    for state in states:
+        drive, new = (np.asarray(x) for x in pulled(rows, state))
+        expected = couplings @ state
+        np.testing.assert_array_equal(drive[expected == 0], 0)
+        np.testing.assert_array_equal(new, np.where(expected == 0, state, np.sign(expected)))
+        tied += (expected == 0).sum()
+    assert tied > 20
+
+
 def test_bits_are_signs_with_another_threshold():
     """V = (1 + σ)/2: a bit's field is half a sign's, with θ_i = −Σ_j T_ij."""
     matrix = SYMMETRIC - np.diag(np.diag(SYMMETRIC))

@@ -204,9 +204,11 @@ class MatrixMemory(eqx.Module):
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " v"]:
         """h = W φ(state) − θ, divided by the normaliser's product where there is one."""
         features = state if self.feature_map is None else self.feature_map(state)
-        total = self.scale * products(self.matrix, features)
+        # Scaled last: of whole numbers the sum is exact, and a tie is a tie.
+        total = products(self.matrix, features)
         if not self.self_term:
-            total = total - self.scale * jnp.diagonal(self.matrix) * state
+            total = total - jnp.diagonal(self.matrix) * state
+        total = self.scale * total
         if self.normaliser is not None:
             mass = jnp.sum(self.normaliser * features, dtype=accumulate(self.dtype))
             total = total * inverse(self.scale * mass)

@@ -1,0 +1,135 @@
+"""Confidence bands of shares that were counted."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtri
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
+
+from ..errors import as_floats, is_concrete, number
+
+
+class Band(NamedTuple):
+    """A number that was measured and where it lies with some confidence; all of one shape.
+
+    - `value`: the estimate.
+    - `low`, `high`: the ends of its confidence interval.
+    """
+
+    value: Float[Array, "..."]
+    low: Float[Array, "..."]
+    high: Float[Array, "..."]
+
+
+def success_bands(
+    successes: ArrayLike | list | tuple,
+    trials: ArrayLike | list | tuple,
+    confidence: ArrayLike = 0.95,
+) -> Band:
+    """Wilson's interval of the probability of success, from k successes in n independent trials.
+
+        (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n),    p = k/n
+
+    with z the normal quantile of (1 + confidence)/2. It covers the truth as often as it says on
+    average over probabilities, stays within [0, 1], and says something at no success at all, where
+    p ± z √(p(1 − p)/n) has no width. The interval of Clopper and Pearson never covers too seldom,
+    but is wider for that.
+
+    **Arguments:**
+
+    - `successes`: k, counts of 0 to n, any shape.
+    - `trials`: n > 0, one number or a shape that broadcasts.
+    - `confidence`: in (0, 1).
+
+    **Returns:** a `Band`, value p, of the joint shape.
+
+    **Raises:** `ValueError` for counts out of their range, shapes that do not go together, empty
+    arrays, and a confidence outside (0, 1); values are not looked at under jit.
+
+    **Source:** [wilson1927probable]
+    """
+    hits, total = as_floats("successes", successes), as_floats("trials", trials)
+    dtype = jnp.promote_types(jnp.promote_types(hits.dtype, total.dtype), jnp.float32)
+    try:
+        shape = jnp.broadcast_shapes(hits.shape, total.shape)
+    except ValueError:
+        raise ValueError(
+            "The shapes of `successes` and `trials` do not go together: they are "
+            f"{hits.shape} and {total.shape}."
+        ) from None
+    hits, total = (jnp.broadcast_to(x.astype(dtype), shape) for x in (hits, total))
+    if hits.size == 0:
+        raise ValueError(f"`successes` or `trials` is empty: their joint shape is {shape}.")
+    if is_concrete(total) and not (np.asarray(total) > 0).all():
+        raise ValueError("`trials` must be positive, but some are not: nothing was counted there.")
+    if is_concrete(hits, total):
+        counted, of = np.asarray(hits), np.asarray(total)
+        wrong = (counted < 0) | (counted > of)
+        if wrong.any():
+            raise ValueError(
+                "`successes` must lie between 0 and `trials`, but there are "
+                f"{counted[wrong][0]:g} of {of[wrong][0]:g}."
+            )
+    return _wilson(hits / total, total, _quantile(confidence, dtype))
+
+
+def check_confidence(confidence: ArrayLike) -> None:
+    """Refuse a confidence outside (0, 1)."""
+    _quantile(confidence, jnp.result_type(float))
+
+
+def pooled_bands(
+    successes: Int[Array, "*points run"], trials: Int[Array, "*points"], confidence: ArrayLike
+) -> Band:
+    """Wilson's interval from runs of several trials each, which share what is random in a run.
+
+    Trials of one run are alike, so that they say less than as many independent ones: n is divided
+    by the variance of a run's share over that of independent trials, where runs show it to be
+    larger. One run cannot show it, nor do runs without any success or failure.
+
+    **Arguments:**
+
+    - `successes`: counts, shape (..., runs).
+    - `trials`: of each run, shape (...).
+    - `confidence`: in (0, 1).
+
+    **Returns:** a `Band` of shape (...).
+    """
+    runs = successes.shape[-1]
+    dtype = jnp.result_type(float)
+    each = trials.astype(dtype)
+    total = each * runs
+    value = jnp.sum(successes, axis=-1).astype(dtype) / total
+    if runs > 1:
+        shares = successes.astype(dtype) / each[..., None]
+        seen = jnp.var(shares, axis=-1, ddof=1) / runs
+        independent = value * (1 - value) / total
+        varied = independent > 0
+        total = total / jnp.maximum(
+            jnp.where(varied, seen / jnp.where(varied, independent, 1), 1), 1
+        )
+    return _wilson(value, total, _quantile(confidence, dtype))
+
+
+def _wilson(share: Array, total: Array, z: Array) -> Band:
+    z = jnp.broadcast_to(z, share.shape)
+    bend = jnp.square(z) / total
+    middle = (share + bend / 2) / (1 + bend)
+    half = z * jnp.sqrt(share * (1 - share) / total + bend / (4 * total)) / (1 + bend)
+    # Of counts at an end, the interval's end is that end; rounding would miss it.
+    low = jnp.where(share <= 0, 0, middle - half)
+    high = jnp.where(share >= 1, 1, middle + half)
+    return Band(share, jnp.clip(low, 0, share), jnp.clip(high, share, 1))
+
+
+def _quantile(confidence: ArrayLike, dtype) -> Array:
+    level = number("confidence", confidence).astype(dtype)
+    if is_concrete(level) and not 0 < float(level) < 1:
+        raise ValueError(f"`confidence` must lie between 0 and 1, but it is {float(level):g}.")
+    # The tail as it is given: after rounding to 32 bits nothing would be left of a small one.
+    tail = (
+        (1 - np.asarray(confidence, np.float64)) / 2 if is_concrete(confidence) else (1 - level) / 2
+    )
+    return -ndtri(jnp.asarray(tail, dtype))
