@@ -76,17 +76,7 @@ class UnitMatrixSpace(AbstractUnitSpace):
     """Two-state units joined by a matrix, for one query.
 
     Sums Σ_j W_ij σ_j are kept unscaled: of whole numbers they are exact, so that ties are ties.
-
-    **Arguments:**
-
-    - `memory`: the store.
-    - `query`: shape (d,).
-    - `known`: shape (d,), True for units that are held.
     """
-
-    memory: Any
-    query: Float[Array, " d"]
-    known: Bool[Array, " d"] | None
 
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """The drive of every unit."""

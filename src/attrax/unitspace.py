@@ -1,7 +1,7 @@
 """Two-state units: what states they have, and what dynamics see of a memory made of them."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,12 +10,6 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from .answer import Answer
 from .errors import NoEnergyError, is_concrete
-
-# See attrax.separation.base: declared by leaves as class variable, property or field.
-if TYPE_CHECKING:
-    from typing import ClassVar as Declared
-else:
-    from equinox import AbstractVar as Declared
 
 Units = Literal["real", "signs", "bits"]
 LEVELS = {"signs": (-1.0, 1.0), "bits": (0.0, 1.0)}
@@ -28,16 +22,17 @@ class AbstractUnitSpace(eqx.Module):
     E(low) − E(high), by which it prefers its high state, and its *field* is the drive that it
     feels, its own state counted where the memory has a self-term. Both are taken from a cache
     that follows every change of a unit.
+
+    **Arguments:**
+
+    - `memory`: the store.
+    - `query`: shape (d,).
+    - `known`: shape (d,), True for units that are held; `None` where none is.
     """
 
-    memory: Declared[Any]
-    """The store."""
-
-    query: Declared[Float[Array, " d"]]
-    """Shape (d,)."""
-
-    known: Declared[Bool[Array, " d"] | None]
-    """Shape (d,), True for units that are held; `None` where none is."""
+    memory: Any
+    query: Float[Array, " d"]
+    known: Bool[Array, " d"] | None
 
     @property
     def levels(self) -> tuple[float, float]:

@@ -48,7 +48,7 @@ def test_sweeps_are_those_of_a_loop_over_neurons(units):
     matrix = MATRIX - np.diag(np.diag(MATRIX))
     starts = np.where(STARTS > 0, 1, low)
     model = memory(units, threshold=THETA.astype(np.float32))
-    order = RNG.permutation(D)
+    order = np.random.default_rng(1).permutation(D)
     found = retrieve(model, starts, Asynchronous(order, max_steps=30), path=True)
     for path, steps, outcome, start in zip(
         np.asarray(found.path).astype(int), found.steps, found.outcome._value, starts, strict=True

@@ -68,9 +68,10 @@ def test_samples_follow_boltzmann(units, rule, order):
 
 @pytest.mark.parametrize("rule", ["heat_bath", "metropolis"])
 def test_without_temperature_it_is_the_asynchronous_update(rule):
-    matrix = RNG.integers(-3, 4, (60, 60))
+    rng = np.random.default_rng(6)
+    matrix = rng.integers(-3, 4, (60, 60))
     memory = MatrixMemory((matrix + matrix.T).astype(np.float32), units="signs")
-    starts = RNG.choice([-1, 1], (8, 60))
+    starts = rng.choice([-1, 1], (8, 60))
     cold = retrieve(
         memory, starts, Glauber(0.0, sweeps=30, rule=rule, seed=4), key=jax.random.key(0)
     )
@@ -79,9 +80,10 @@ def test_without_temperature_it_is_the_asynchronous_update(rule):
 
 
 def test_cooling_ends_lower_than_quenching():
-    matrix = RNG.normal(size=(80, 80)).astype(np.float32) / np.sqrt(80)
+    rng = np.random.default_rng(7)
+    matrix = rng.normal(size=(80, 80)).astype(np.float32) / np.sqrt(80)
     memory = MatrixMemory(matrix + matrix.T, units="signs")
-    starts = RNG.choice([-1, 1], (50, 80))
+    starts = rng.choice([-1, 1], (50, 80))
     cooled = retrieve(
         memory,
         starts,
@@ -107,7 +109,7 @@ def test_a_path_holds_every_sweep_and_known_units_stay():
 
 def test_the_same_key_gives_the_same_states_in_any_chunk():
     memory = MatrixMemory(COUPLINGS, units="signs")
-    starts = RNG.choice([-1, 1], (7, D))
+    starts = np.random.default_rng(8).choice([-1, 1], (7, D))
     whole = retrieve(memory, starts, Glauber(0.7, sweeps=5), key=jax.random.key(3))
     parts = retrieve(memory, starts, Glauber(0.7, sweeps=5), key=jax.random.key(3), chunk=3)
     np.testing.assert_array_equal(whole.state, parts.state)

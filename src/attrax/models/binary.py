@@ -144,18 +144,7 @@ class BinaryMemory(eqx.Module):
 
 
 class BinarySpace(AbstractUnitSpace):
-    """Units of a `BinaryMemory` for one query; what is cached are the overlaps ξσ.
-
-    **Arguments:**
-
-    - `memory`: the store.
-    - `query`: shape (d,).
-    - `known`: shape (d,), True for units that are held.
-    """
-
-    memory: Any
-    query: Float[Array, " d"]
-    known: Bool[Array, " d"] | None
+    """Units of a `BinaryMemory` for one query; what is cached are the overlaps ξσ."""
 
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """The drive of every unit."""
@@ -219,6 +208,9 @@ def gap(
         ]
         return potentials[0] - potentials[1]
     mass, part = jnp.sum(mass_up - mass_down), jnp.sum(part_up - part_down)
+    if isinstance(separation, Power):
+        # Each term of Φ is divided by the degree, which whole numbers would not survive.
+        part = jnp.sum(mass_up * up - mass_down * down) / (separation.degree + 1)
     return separation.finish(reference, mass, part)[1]
 
 

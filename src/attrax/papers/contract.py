@@ -6,7 +6,8 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -163,6 +164,16 @@ class Reproduction:
         if self.draw is not None:
             replace(folder / "figure.png", self.draw)
         return folder
+
+
+def side_by_side(tasks: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """What the tasks return, by name.
+
+    Most of a run is compilation, on one core each; the numbers do not depend on the order.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        running = {name: pool.submit(task) for name, task in tasks.items()}
+        return {name: future.result() for name, future in running.items()}
 
 
 def measured(result: Result) -> str:

@@ -1,8 +1,7 @@
 """Energies along runs of networks, and the identity of their rate; shared by theory papers."""
 
-import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -52,9 +51,7 @@ def in_parallel(tasks: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
         with jax.enable_x64(True):
             return task()
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = {name: pool.submit(wide, task) for name, task in tasks.items()}
-        return {name: future.result() for name, future in running.items()}
+    return side_by_side({name: partial(wide, task) for name, task in tasks.items()})
 
 
 def drawing(seed: int) -> np.random.Generator:
