@@ -297,9 +297,10 @@ class Memory(eqx.Module):
     def superpose(self) -> "MatrixMemory":
         """This memory as one matrix, W = Σ value φ(key)ᵀ, of a size that does not grow with rows.
 
-        It answers as this memory does wherever scores are inner products of features, s = φ(k)·φ(q),
-        and weigh as they are (`Identity`) or divided by their sum (linear attention). Rows that
-        are not filled are left out. The matrix can be written to, and patterns be removed.
+        It answers as this memory does wherever scores are inner products of features,
+        s = φ(k)·φ(q), and weigh as they are (`Identity`) or divided by their sum (linear
+        attention). Rows that are not filled are left out. The matrix can be written to, and
+        patterns be removed.
 
         **Returns:** an `attrax.MatrixMemory`.
 

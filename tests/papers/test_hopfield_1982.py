@@ -10,6 +10,7 @@ from attrax.papers import hopfield_1982 as paper
 from attrax.papers import hopfield_1982_measures as hm
 from attrax.papers import hopfield_1982_rules as hr
 from attrax.papers.hopfield_1982_verdicts import judge
+from attrax.theory import hebb_order_parameters
 
 SIZES = (500, 1000)
 THEORY = np.array([1.0, 0.9996, 0.998, 0.9932, 0.9872])
@@ -37,6 +38,13 @@ def measured():
         "synchronous": (0.2, 0.8),
         "overlaps": found,
         "limit": hm.limit(found),
+        "lines": hm.Lines(
+            np.linspace(0, 0.138, 5),
+            THEORY,
+            np.linspace(0, 0.9, 5),
+            np.linspace(0.138, 0.01, 5),
+            np.linspace(0.05, 0.005, 5),
+        ),
         "warm": (np.array([[1.0], [0.999], [0.99], [0.96]]), np.array([1.0, 0.999, 0.99, 0.961])),
         "cooled": (0.001 + 1e-4 * np.tile([1, -1], 5), np.full(10, 1e-5)),
         "boltzmann": (0.3, 40.0),
@@ -107,6 +115,10 @@ def test_quoted_shares_differ_only_where_plain_numpy_agrees():
     assert judge(paper.CLAIMS, found)[10].verdict == "differs"
 
 
+def test_no_reason_is_asked_for_where_overlaps_are_theorys():
+    assert judge(paper.CLAIMS, {**measured(), "cooled": None})[5].verdict == "holds"
+
+
 def test_overlaps_above_theory_differ_only_as_far_as_cooling_takes_them_back():
     found = {**measured(), "limit": hm.limit(simulated())._replace(error=np.full(5, 1e-4))}
     lifted = found["limit"].limit + np.array([0, 0, 0, 1e-3, 2e-3])
@@ -132,6 +144,17 @@ def test_overlaps_of_small_networks_fall_with_the_load():
     assert found.mean[0, -1] < 0.8
 
 
+def test_theory_is_the_same_however_many_points_are_asked_for():
+    loads, temperatures = np.array([0.05, 0.1]), np.array([0.0, 0.2])
+    found = hm.expected(loads, temperatures)
+    exact = hebb_order_parameters(loads, temperatures).overlap
+    np.testing.assert_allclose(found, exact, rtol=1e-6)
+    drawn = hm.lines(False)
+    assert drawn.transition is None
+    np.testing.assert_allclose(drawn.critical[0], 0.1379, atol=1e-4)
+    assert (np.diff(drawn.overlaps) <= 1e-6).all()
+
+
 def test_flips_are_counted_in_whole_numbers():
     rises, changes, agree = hm.flips(60, 2, 0)
     assert (rises, agree) == (0, 1.0)
@@ -140,8 +163,8 @@ def test_flips_are_counted_in_whole_numbers():
 
 def test_stability_is_that_of_plain_numpy():
     found = hm.stability(100, (5, 15), "bits", 200, 0)
-    for n, (units, patterns) in found.items():
-        plain = hm.unchanged(100, n, "bits", 200, 1)
+    stored = hm.unchanged(100, (5, 15), "bits", 200, 1)
+    for (units, patterns), plain in zip(found.values(), stored, strict=True):
         error = np.hypot(patterns.std(), plain.std()) / np.sqrt(200)
         assert abs(patterns.mean() - plain.mean()) < 4 * error
         assert 0 <= units.mean() < 0.05

@@ -5,12 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..theory import (
-    critical_load,
-    hebb_order_parameters,
-    spin_glass_temperature,
-    transition_load,
-)
+from ..theory import spin_glass_temperature
 from . import hopfield_1982_measures as hm
 from . import hopfield_1982_rules as hr
 
@@ -21,10 +16,10 @@ def draw(path: Path, found: dict[str, Any]) -> None:
 
     figure = Figure(figsize=(16, 8.6), layout="constrained")
     axes = figure.subplots(2, 3)
-    _overlap(axes[0, 0], found["overlaps"])
+    _overlap(axes[0, 0], found["overlaps"], found["lines"])
     _limit(axes[0, 1], found["overlaps"], found["limit"])
-    _diagram(axes[0, 2], found["warm"])
-    _rules(axes[1, 0], found["recalled"])
+    _diagram(axes[0, 2], found["warm"], found["lines"])
+    _rules(axes[1, 0], found["recalled"], float(found["lines"].critical[0]))
     _graded(axes[1, 1], found["graded"])
     for ax in axes.flat[:5]:
         ax.grid(alpha=0.25)
@@ -34,10 +29,9 @@ def draw(path: Path, found: dict[str, Any]) -> None:
     figure.savefig(path, format="png", dpi=100)
 
 
-def _overlap(ax, found: hm.Overlaps) -> None:
-    loads = float(critical_load()) * (1 - np.linspace(1, 0, 24) ** 2)
-    ax.plot(loads, hebb_order_parameters(loads).overlap, "k", label="replica theory, N → ∞")
-    edge = loads[-1]
+def _overlap(ax, found: hm.Overlaps, lines: hm.Lines) -> None:
+    ax.plot(lines.loads, lines.overlaps, "k", label="replica theory, N → ∞")
+    edge = lines.loads[-1]
     ax.plot([edge, edge, 0.26], [0.967, 0, 0], "k--", lw=1)
     for i, size in enumerate(found.sizes):
         ax.errorbar(
@@ -64,14 +58,16 @@ def _limit(ax, found: hm.Overlaps, limit: hm.Limit) -> None:
     ax.set_title("To N → ∞: squares ± 3 s.e., arrows: theory")
 
 
-def _diagram(ax, warm: tuple[np.ndarray, np.ndarray]) -> None:
-    temperatures = 1 - np.linspace(1, 0.04, 14) ** 1.5
-    critical, transition = critical_load(temperatures), transition_load(temperatures)
+def _diagram(ax, warm: tuple[np.ndarray, np.ndarray], lines: hm.Lines) -> None:
     loads = np.linspace(0, 0.16, 60)
     ax.plot(loads, spin_glass_temperature(loads), "C7", label="T_g, spin glass below")
+    temperatures = np.append(lines.temperatures, 1.0)
+    critical = np.append(lines.critical, 0.0)
     ax.fill_betweenx(temperatures, 0, critical, color="C0", alpha=0.15, lw=0)
     ax.plot(critical, temperatures, "C0", label="T_M, patterns are attractors below")
-    ax.plot(transition, temperatures, "C2", label="T_c, patterns are ground states below")
+    if lines.transition is not None:
+        transition = np.append(lines.transition, 0.0)
+        ax.plot(transition, temperatures, "C2", label="T_c, patterns are ground states below")
     overlaps, theory = warm
     for t, simulated, exact in zip(hm.TEMPERATURES, overlaps.mean(1), theory, strict=True):
         ax.plot(hm.WARM, t, "ko", ms=4)
@@ -87,14 +83,14 @@ def _diagram(ax, warm: tuple[np.ndarray, np.ndarray]) -> None:
     ax.legend(fontsize=9, loc="upper right")
 
 
-def _rules(ax, found: hr.Recalled) -> None:
+def _rules(ax, found: hr.Recalled, critical: float) -> None:
     for i, (name, shares) in enumerate(found.shares.items()):
         error = shares.std(1) / np.sqrt(shares.shape[1])
         ax.errorbar(
             found.loads, shares.mean(1), error, fmt="o-", color=f"C{i}", ms=4, lw=1, label=name
         )
-    ax.axvline(float(critical_load()), color="C0", ls="--", lw=1)
-    ax.text(float(critical_load()) + 0.005, 0.5, "α_c of Hebb's rule", rotation=90, va="center")
+    ax.axvline(critical, color="C0", ls="--", lw=1)
+    ax.text(critical + 0.005, 0.5, "α_c of Hebb's rule", rotation=90, va="center")
     ax.set(xlabel="load α", ylabel="cues that come back exactly", ylim=(-0.03, 1.05))
     ax.set_title("Rules, N = 500, a tenth of the units flipped")
     ax.legend(fontsize=9, loc="upper right")

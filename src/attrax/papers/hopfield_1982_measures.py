@@ -12,12 +12,47 @@ from ..dynamics import Asynchronous, Glauber, Iterate
 from ..dynamics.base import Outcome
 from ..matrix import MatrixMemory
 from ..retrieval import retrieve
-from ..theory import hebb_order_parameters
+from ..theory import critical_load, hebb_order_parameters, transition_load
 
 LOADS = (0.05, 0.08, 0.10, 0.12, 0.13, 0.15, 0.18, 0.25)
 PROBES = 12
 WARM = 0.05
 TEMPERATURES = (0.1, 0.2, 0.3, 0.4)
+
+
+# So many points of theory at a time: another number would be another program.
+_POINTS = 24
+
+
+class Lines(NamedTuple):
+    """Replica theory's lines.
+
+    - `loads`, `overlaps`: of retrieval states at T = 0, up to α_c.
+    - `temperatures`, `critical`, `transition`: where retrieval states end, and where they are the
+      ground states; the latter `None` unless asked for.
+    """
+
+    loads: np.ndarray
+    overlaps: np.ndarray
+    temperatures: np.ndarray
+    critical: np.ndarray
+    transition: np.ndarray | None
+
+
+def lines(whole: bool) -> Lines:
+    """What the figure draws beside the points; `whole` with the line of ground states."""
+    temperatures = 1 - np.linspace(1, 0.04, _POINTS) ** 1.5
+    critical = np.asarray(critical_load(temperatures), np.float64)
+    loads = critical[0] * (1 - np.linspace(1, 0, _POINTS) ** 2)
+    transition = np.asarray(transition_load(temperatures), np.float64) if whole else None
+    return Lines(loads, expected(loads, np.zeros(_POINTS)), temperatures, critical, transition)
+
+
+def expected(loads: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
+    """Replica theory's overlaps at some loads and temperatures, no more than `_POINTS`."""
+    rest = _POINTS - len(loads)
+    found = hebb_order_parameters(np.pad(loads, (0, rest)), np.pad(temperatures, (0, rest)))
+    return np.asarray(found.overlap, np.float64)[: len(loads)]
 
 
 class Overlaps(NamedTuple):
@@ -109,7 +144,7 @@ def limit(found: Overlaps, most: float = 0.13) -> Limit:
         covariance = np.linalg.inv(design.T @ design)
         values.append((covariance @ design.T @ (weight * found.mean[:, i]))[0])
         errors.append(np.sqrt(covariance[0, 0]))
-    exact = np.asarray(hebb_order_parameters(loads).overlap, np.float64)
+    exact = expected(loads, np.zeros_like(loads))
     return Limit(loads, np.array(values), np.array(errors), exact)
 
 
@@ -162,9 +197,9 @@ def warm(d: int, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         [float(_warm(key, jnp.asarray(t, jnp.float32), d=d, sweeps=60)) for key in keys]
         for t in TEMPERATURES
     ]
-    load = int(WARM * d) / d
-    theory = hebb_order_parameters(load, np.array(TEMPERATURES)).overlap
-    return np.array(found), np.asarray(theory, np.float64)
+    temperatures = np.array(TEMPERATURES)
+    theory = expected(np.full(temperatures.shape, int(WARM * d) / d), temperatures)
+    return np.array(found), theory
 
 
 def flips(d: int, starts: int, seed: int) -> tuple[int, int, float]:
@@ -245,19 +280,21 @@ def stability(
     return {n: (units_[i], patterns[i]) for i, n in enumerate(sizes)}
 
 
-def unchanged(d: int, n: int, units: str, draws: int, seed: int) -> np.ndarray:
+def unchanged(
+    d: int, sizes: tuple[int, ...], units: str, draws: int, seed: int
+) -> list[np.ndarray]:
     """The second of `stability`'s shares, in whole numbers of NumPy: nothing of attrax in it."""
     rng = np.random.default_rng(seed + 3)
-    shares = []
-    for _ in range(draws):
+
+    def share(n: int) -> float:
         signs = rng.choice([-1, 1], (n, d))
         couplings = signs.T @ signs
         np.fill_diagonal(couplings, 0)
         states = signs if units == "signs" else (signs + 1) // 2
         fields = states @ couplings
-        kept = np.where(fields == 0, signs, np.sign(fields)) == signs
-        shares.append(kept.all(1).mean())
-    return np.array(shares)
+        return (np.where(fields == 0, signs, np.sign(fields)) == signs).all(1).mean()
+
+    return [np.array([share(n) for _ in range(draws)]) for n in sizes]
 
 
 @partial(jax.jit, static_argnames=("d", "n"))
@@ -286,18 +323,18 @@ def repaired(
     return np.asarray(back, np.float64), np.asarray(stable, np.float64)
 
 
-@partial(jax.jit, static_argnames=("d", "n", "mixed"))
-def _mixtures(keys, *, d, n, mixed):
+@partial(jax.jit, static_argnames=("d", "n"))
+def _mixtures(keys, mixed, *, d, n):
     def one(key):
         drawn, tied = jax.random.split(key)
         rows = jax.random.rademacher(drawn, (n, d), jnp.float32)
         memory = MatrixMemory(rows.T @ rows, units="signs", symmetry="positive")
-        total = jnp.sum(rows[:mixed], axis=0)
+        total = jnp.sum(jnp.where(jnp.arange(n)[:, None] < mixed, rows, 0.0), axis=0)
         # Where as many patterns say one thing as the other, an even mixture has no sign.
         chance = jax.random.rademacher(tied, (d,), jnp.float32)
         mixture = jnp.where(total == 0, chance, jnp.sign(total))
         end = retrieve(memory, mixture).state
-        return jnp.mean(end == mixture), rows[:mixed] @ end / d
+        return jnp.mean(end == mixture), rows @ end / d
 
     return jax.lax.map(one, keys)
 
@@ -308,8 +345,8 @@ def mixtures(
     """Of mixtures of some patterns, the share of units that stay, by draw, and the overlaps at
     rest with each of them, (draws, mixed)."""
     keys = jax.random.split(jax.random.key(seed + 5), draws)
-    stay, ends = _mixtures(keys, d=d, n=n, mixed=mixed)
-    return np.asarray(stay, np.float64), np.asarray(ends, np.float64)
+    stay, ends = _mixtures(keys, jnp.asarray(mixed), d=d, n=n)
+    return np.asarray(stay, np.float64), np.asarray(ends, np.float64)[:, :mixed]
 
 
 def boltzmann(chains: int, seed: int, d: int = 6, temperature: float = 1.0) -> tuple[float, float]:

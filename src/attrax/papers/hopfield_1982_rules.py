@@ -144,7 +144,8 @@ def images(count: int, data: str | None, seed: int) -> Images:
     rng = np.random.default_rng(seed)
     cues = np.where(rng.random(signs.shape) < FLIPPED, -signs, signs)
     found, exact = {}, {}
-    for name, rule in RULES.items():
+    for name in ("Hebb", "projection"):
+        rule = RULES[name]
         state = np.asarray(retrieve(rule(signs), cues).state)
         found[name], exact[name] = state, float((state == signs).all(1).mean())
     overlaps = np.abs(signs @ signs.T / signs.shape[1])[~np.eye(count, dtype=bool)]

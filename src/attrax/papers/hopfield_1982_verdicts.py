@@ -50,28 +50,7 @@ def _overlaps(claims, found) -> list[Result]:
             limit.loads, limit.limit, limit.error, limit.theory, strict=True
         )
     )
-    overlap, energy = found["cooled"]
-    low, middle, high = _median(overlap)
-    excess, spread = (limit.limit - limit.theory)[3], limit.error[3]
-    note += (
-        f". Settled at once, a network ends in the first minimum: at α = 0.12 cooling down from "
-        f"T = 0.08 instead takes {middle:.4f} [{low:.4f}, {high:.4f}] off the overlap (median of "
-        f"{overlap.size} networks, some of which leave the valley for good, and its 95 % interval) "
-        f"and {energy.mean():.1e} off the energy a unit; theory is of such states, and the overlap "
-        f"is {excess:.4f} ± {spread:.4f} above it"
-    )
-    results.append(
-        next(claims).judge(
-            [limit.z.max()],
-            note=f"{note}.",
-            explained=bool(
-                limit.z[limit.loads <= 0.1].max() <= 3
-                and low > 0
-                and energy.mean() > 0
-                and low - 3 * spread <= excess <= high + 3 * spread
-            ),
-        )
-    )
+    results.append(_theory(next(claims), limit, found["cooled"], note))
     far = [i for i, load in enumerate(hm.LOADS) if load > 0.14]
     remnant = overlaps.mean[:, far]
     results.append(
@@ -104,6 +83,32 @@ def _overlaps(claims, found) -> list[Result]:
         )
     )
     return results
+
+
+def _theory(claim: Claim, limit: hm.Limit, cooled, note: str) -> Result:
+    """Whether overlaps tend to replica theory's, and if not, whether cooling takes them there."""
+    if cooled is None:
+        return claim.judge([limit.z.max()], note=f"{note}.")
+    overlap, energy = cooled
+    low, middle, high = _median(overlap)
+    excess, spread = (limit.limit - limit.theory)[3], limit.error[3]
+    note += (
+        f". Settled at once, a network ends in the first minimum: at α = 0.12 cooling down from "
+        f"T = 0.08 instead takes {middle:.4f} [{low:.4f}, {high:.4f}] off the overlap (median of "
+        f"{overlap.size} networks, some of which leave the valley for good, and its 95 % interval) "
+        f"and {energy.mean():.1e} off the energy a unit; theory is of such states, and the overlap "
+        f"is {excess:.4f} ± {spread:.4f} above it"
+    )
+    return claim.judge(
+        [limit.z.max()],
+        note=f"{note}.",
+        explained=bool(
+            limit.z[limit.loads <= 0.1].max() <= 3
+            and low > 0
+            and energy.mean() > 0
+            and low - 3 * spread <= excess <= high + 3 * spread
+        ),
+    )
 
 
 def _median(values: np.ndarray) -> tuple[float, float, float]:
