@@ -2,6 +2,8 @@
 shape annotations (`--jaxtyping-packages` in pyproject.toml) is installed after this file is read.
 """
 
+import gc
+import itertools
 import os
 from pathlib import Path
 
@@ -34,6 +36,20 @@ hypothesis.settings.register_profile(
     "attrax", deadline=None, derandomize=True, max_examples=25, database=None
 )
 hypothesis.settings.load_profile("attrax")
+
+
+# Every compiled program maps some memory, and Linux allows a process 65,530 maps; beyond them XLA
+# crashes. So programs are dropped from time to time; the cache on disk has them still.
+MAPS, MOST_MAPS, FINISHED = Path("/proc/self/maps"), 25_000, itertools.count(1)
+
+
+def pytest_runtest_teardown():
+    if next(FINISHED) % 20 == 0 and MAPS.exists():
+        with MAPS.open("rb") as maps:
+            count = sum(1 for _ in maps)
+        if count > MOST_MAPS:
+            jax.clear_caches()
+            gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from attrax import MatrixMemory, Outcome, retrieve
 from attrax.dynamics import Asynchronous, Glauber
 
-D, CHAINS = 6, 8_000
+D, CHAINS = 6, 4_000
 RNG = np.random.default_rng(5)
 COUPLINGS = (lambda w: (w + w.T) / 2)(RNG.normal(size=(D, D))).astype(np.float32)
 THETA = (0.5 * RNG.normal(size=D)).astype(np.float32)
