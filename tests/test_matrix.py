@@ -176,6 +176,7 @@ WRONG = {
     "attrax.retrieve(bits, -np.ones((2, 4)))": "`queries` must hold 0 and 1 only.*units='signs'",
     "signs.write(np.array([1, 0.5, 1, -1]))": "`key` must hold -1 and 1 only",
     "signs.write(np.ones(3))": r"`key` must have shape \(4,\)",
+    "signs.energy(np.ones(3))": r"`query` must have shape \(4,\)",
     "signs(np.ones(3))": r"`query` must have shape \(4,\)",
     "MatrixMemory(np.ones((3, 4))).write(np.ones(4))": "`value` must be given",
     "MatrixMemory(np.ones((3, 4))).write(np.ones(4), np.ones(4))": "`value` must have shape",

@@ -168,13 +168,7 @@ class MatrixMemory(eqx.Module):
 
         **Raises:** `ValueError` for a wrong shape, and for states that the units cannot have.
         """
-        query = as_floats("query", query, ndim=1).astype(self.dtype)
-        if query.shape != (self.width,):
-            raise ValueError(
-                f"`query` must have shape ({self.width},), but its shape is {query.shape}."
-            )
-        self.check_queries("query", query)
-        return _call(self, query)
+        return _call(self, self._query(query))
 
     def energy(self, query: ArrayLike) -> Float[Array, ""]:
         """E(σ) = −½ σᵀWσ + θᵀσ, plus ½|v|² for real states.
@@ -189,9 +183,7 @@ class MatrixMemory(eqx.Module):
         """
         if self.lacks_energy is not None:
             raise NoEnergyError(self.lacks_energy)
-        query = as_floats("query", query, ndim=1).astype(self.dtype)
-        self.check_queries("query", query)
-        return self.state_energy(query)
+        return self.state_energy(self._query(query))
 
     def check_queries(self, name: str, queries: Array, known: Array | None = None) -> None:
         """Refuse states that the units cannot have, such as graded ones; not under jit.
@@ -259,6 +251,15 @@ class MatrixMemory(eqx.Module):
     def remove(self, key: ArrayLike, value: ArrayLike | None = None) -> "MatrixMemory":
         """A memory without a pattern that was written before: what `write` does, undone."""
         return self._changed(key, value, -1.0)
+
+    def _query(self, query) -> Array:
+        query = as_floats("query", query, ndim=1).astype(self.dtype)
+        if query.shape != (self.width,):
+            raise ValueError(
+                f"`query` must have shape ({self.width},), but its shape is {query.shape}."
+            )
+        self.check_queries("query", query)
+        return query
 
     def _changed(self, key, value, sign: float) -> "MatrixMemory":
         key = as_floats("key", key, ndim=1).astype(self.dtype)
