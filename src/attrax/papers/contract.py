@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -164,6 +165,31 @@ class Reproduction:
         if self.draw is not None:
             replace(folder / "figure.png", self.draw)
         return folder
+
+
+def reproduced(
+    slug: str,
+    profile: str,
+    started: float,
+    claims: Iterable[Result],
+    config: dict[str, Any],
+    draw: Callable[[Path], None],
+    out: str | os.PathLike | None,
+) -> Reproduction:
+    """What a system's `run` gives back, written to `out` if that is a folder.
+
+    **Arguments:**
+
+    - `started`: when the run began, by `time.perf_counter`.
+    - `config`: what was run, beside system and profile.
+    - `slug`, `profile`, `claims`, `draw`: see `Reproduction`.
+    """
+    seconds = time.perf_counter() - started
+    config = {"slug": slug, "profile": profile, **config}
+    found = Reproduction(slug, profile, seconds, tuple(claims), config, draw)
+    if out is not None:
+        found.write(out)
+    return found
 
 
 def side_by_side(tasks: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import os
 import time
 from dataclasses import asdict
 
-from .contract import Claim, Reproduction
+from .contract import Claim, Reproduction, reproduced
 from .exponential_memory_energy import ROUNDING
 from .exponential_memory_figure import draw
 from .exponential_memory_sizes import PROFILES, measure
@@ -158,21 +158,17 @@ def run(
     sizes = PROFILES[profile]
     found = measure(sizes, seed)
     config = {
-        "slug": "exponential-memory",
-        "profile": profile,
         "seed": seed,
         "confidence": CONFIDENCE,
         "blur": BLUR,
         **asdict(sizes),
     }
-    reproduction = Reproduction(
+    return reproduced(
         "exponential-memory",
         profile,
-        time.perf_counter() - started,
-        tuple(judge(CLAIMS, found)),
+        started,
+        judge(CLAIMS, found),
         config,
         lambda path: draw(path, found),
+        out,
     )
-    if out is not None:
-        reproduction.write(out)
-    return reproduction

@@ -28,7 +28,7 @@ import jax
 from .. import data as datasets
 from . import hamux_graphs as hg
 from . import hamux_training as ht
-from .contract import Claim, Reproduction
+from .contract import Claim, Reproduction, reproduced
 from .hamux_figure import draw
 from .hamux_images import images
 from .hamux_lagrangians import lagrangian_errors
@@ -194,8 +194,6 @@ def run(
     found = images(name, sizes.images, sizes.test, seed)
     parts = measure(found, sizes, seed)
     config = {
-        "slug": "hamux",
-        "profile": profile,
         "data": name,
         "images": len(found.x),
         "test images": len(found.test_x),
@@ -207,18 +205,16 @@ def run(
         "accuracies": {part: parts[part].accuracies for part in ("dense", "convolutional")},
         "weights": {part: parts[part].sizes for part in ("dense", "convolutional")},
     }
-    claims = tuple(judge(CLAIMS, parts))
-    reproduction = Reproduction(
+    claims = judge(CLAIMS, parts)
+    return reproduced(
         "hamux",
         profile,
-        time.perf_counter() - started,
+        started,
         claims,
         config,
         lambda path: draw(path, parts, found, seed),
+        out,
     )
-    if out is not None:
-        reproduction.write(out)
-    return reproduction
 
 
 def measure(found, sizes: Profile, seed: int) -> dict[str, Any]:

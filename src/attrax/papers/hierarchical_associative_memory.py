@@ -25,7 +25,7 @@ import numpy as np
 
 from . import hierarchical_associative_memory_measures as hm
 from . import hierarchical_associative_memory_words as hw
-from .contract import Claim, Reproduction, Result
+from .contract import Claim, Reproduction, Result, reproduced
 from .hierarchical_associative_memory_figure import draw
 from .krotov_hopfield_2020_energy import ROUNDING, in_parallel
 
@@ -140,8 +140,6 @@ def run(
     sizes = PROFILES[profile]
     found = measure(sizes, seed)
     config = {
-        "slug": "hierarchical-associative-memory",
-        "profile": profile,
         "seed": seed,
         "precision": "float64",
         "sizes": list(hm.SIZES),
@@ -149,17 +147,15 @@ def run(
         "step": hm.STEP,
         **asdict(sizes),
     }
-    reproduction = Reproduction(
+    return reproduced(
         "hierarchical-associative-memory",
         profile,
-        time.perf_counter() - started,
-        tuple(judge(found)),
+        started,
+        judge(found),
         config,
         lambda path: draw(path, found),
+        out,
     )
-    if out is not None:
-        reproduction.write(out)
-    return reproduction
 
 
 def measure(sizes: Profile, seed: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from typing import Any
 
 from . import hopfield_1982_measures as hm
 from . import hopfield_1982_rules as hr
-from .contract import Claim, Reproduction, side_by_side
+from .contract import Claim, Reproduction, reproduced, side_by_side
 from .hopfield_1982_figure import draw
 from .hopfield_1982_verdicts import judge
 
@@ -240,25 +240,21 @@ def run(
     sizes = PROFILES[profile]
     found = measure(sizes, data, seed)
     config = {
-        "slug": "hopfield-1982",
-        "profile": profile,
         "seed": seed,
         "data": "sample" if data is None else data,
         "loads_of_overlaps": hm.LOADS,
         "probes": hm.PROBES,
         **asdict(sizes),
     }
-    reproduction = Reproduction(
+    return reproduced(
         "hopfield-1982",
         profile,
-        time.perf_counter() - started,
-        tuple(judge(CLAIMS, found)),
+        started,
+        judge(CLAIMS, found),
         config,
         lambda path: draw(path, found),
+        out,
     )
-    if out is not None:
-        reproduction.write(out)
-    return reproduction
 
 
 def measure(sizes: Profile, data: str | None, seed: int) -> dict[str, Any]:

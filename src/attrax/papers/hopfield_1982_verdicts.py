@@ -145,7 +145,7 @@ def _small(claims, found) -> list[Result]:
                 [apart.max()],
                 note=f"{listed} over {shares[0].size} networks; in NumPy's whole numbers, with "
                 f"nothing of attrax, {plain.mean():.3f} over {plain.size} where the distance is "
-                "largest. The quoted numbers are of few networks.",
+                "largest.",
                 explained=bool(
                     abs(plain.mean() - means[worst]) < 4 * error
                     and apart[worst] > 4 * errors[worst]

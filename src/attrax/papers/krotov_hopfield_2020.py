@@ -25,7 +25,7 @@ from typing import Any
 from . import krotov_hopfield_2020_capacity as kc
 from . import krotov_hopfield_2020_measures as km
 from . import krotov_hopfield_2020_traps as kt
-from .contract import Claim, Reproduction
+from .contract import Claim, Reproduction, reproduced
 from .krotov_hopfield_2020_energy import ROUNDING, in_parallel
 from .krotov_hopfield_2020_figure import draw
 from .krotov_hopfield_2020_verdicts import judge
@@ -173,8 +173,6 @@ def run(
     sizes = PROFILES[profile]
     found = measure(sizes, seed)
     config = {
-        "slug": "krotov-hopfield-2020",
-        "profile": profile,
         "seed": seed,
         "precision": "float64",
         "sizes": [km.FEATURES, km.MEMORIES],
@@ -182,17 +180,15 @@ def run(
         "step": km.STEP,
         **asdict(sizes),
     }
-    reproduction = Reproduction(
+    return reproduced(
         "krotov-hopfield-2020",
         profile,
-        time.perf_counter() - started,
-        tuple(judge(CLAIMS, found)),
+        started,
+        judge(CLAIMS, found),
         config,
         lambda path: draw(path, found),
+        out,
     )
-    if out is not None:
-        reproduction.write(out)
-    return reproduction
 
 
 def measure(sizes: Profile, seed: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ import jax
 from .. import data as datasets
 from ..separation import Max
 from . import universal_experiments as ux
-from .contract import Claim, Reproduction
+from .contract import Claim, Reproduction, reproduced
 from .universal_figure import draw
 from .universal_verdicts import judge
 
@@ -155,25 +155,21 @@ def run(
     panels = measure(loaded.x, loaded.shape, sizes, key)
     claims = judge(CLAIMS, panels, loaded, sizes, key, seed)
     config = {
-        "slug": "universal-hopfield",
-        "profile": profile,
         "data": name,
         "images": len(loaded),
         "seed": seed,
         "thresholds": [ux.THRESHOLD, ux.STRICT],
         **dataclasses.asdict(sizes),
     }
-    found = Reproduction(
+    return reproduced(
         "universal-hopfield",
         profile,
-        time.perf_counter() - started,
-        tuple(claims),
+        started,
+        claims,
         config,
         lambda path: draw(path, panels, loaded, sizes, key),
+        out,
     )
-    if out is not None:
-        found.write(out)
-    return found
 
 
 def measure(images, shape, sizes: ux.Profile, key: jax.Array) -> dict[str, ux.Experiment]:
