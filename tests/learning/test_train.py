@@ -463,6 +463,15 @@ def test_progress(capsys):
     assert isinstance(found, Trained)
     assert reports == [(i + 1, 3, float(value)) for i, value in enumerate(found.losses)]
     assert found.steps == 3
+    kept = []
+
+    def look(done, steps, loss, *, model):
+        kept.append(model.weights)
+
+    again = train(Weights(jnp.zeros(5)), square, ROWS, steps=3, progress=look)
+    # Kept by the caller, though later steps reuse the memory of earlier ones.
+    np.testing.assert_array_equal(kept[-1], again.model.weights)
+    assert len({tuple(np.asarray(weights)) for weights in kept}) == 3
     train(Weights(jnp.zeros(5)), square, ROWS, steps=3, progress=True)
     shown = capsys.readouterr().err
     assert "3/3" in shown
@@ -595,6 +604,11 @@ WRONG = {
         },
         ValueError,
         "`trainable` picks nothing that can learn.*frozen",
+    ),
+    "progress of other arguments": (
+        {"progress": lambda done: None},
+        TypeError,
+        r"`progress` must be a function of \(done, steps, loss\)",
     ),
     "progress of another kind": ({"progress": "bar"}, TypeError, "`progress` must be True or a"),
 }

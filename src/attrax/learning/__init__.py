@@ -2,6 +2,7 @@
 
 from .hebb import Hebb as Hebb
 from .hebb import SparseHebb as SparseHebb
+from .krotov_hopfield import krotov_hopfield as krotov_hopfield
 from .perceptron import Perceptron as Perceptron
 from .perceptron import stabilities as stabilities
 from .pseudo_inverse import PseudoInverse as PseudoInverse

@@ -31,7 +31,7 @@ class Batches:
                 raise ValueError(
                     "`batch_size` is for arrays; a function of the step makes its batches itself."
                 )
-            self.keyed = takes_key("batches", batches, "step")
+            self.keyed = takes("batches", batches, "step", "key")
             if self.keyed and key is None:
                 raise ValueError("`batches` takes a key; pass key=jax.random.key(0) to train.")
             self.function = batches
@@ -78,14 +78,15 @@ class Batches:
         return np.asarray(jax.random.permutation(jax.random.fold_in(self.key, epoch), self.count))
 
 
-def takes_key(name: str, function: Callable, arguments: str) -> bool:
-    """Whether a function of some arguments also takes a `key`.
+def takes(name: str, function: Callable, arguments: str, extra: str) -> bool:
+    """Whether a function of some arguments takes one more, such as a `key`.
 
     **Arguments:**
 
     - `name`: what the caller calls it, for the error.
     - `function`: the function.
     - `arguments`: the names of the others.
+    - `extra`: the name of the one more.
 
     **Raises:** `TypeError` if it cannot be called with them.
     """
@@ -94,15 +95,15 @@ def takes_key(name: str, function: Callable, arguments: str) -> bool:
     except (TypeError, ValueError):
         # Some functions made in C have none.
         return False
-    keyed = "key" in signature.parameters
+    more = extra in signature.parameters
     try:
-        signature.bind(*arguments.split(", "), **({"key": None} if keyed else {}))
+        signature.bind(*arguments.split(", "), **({extra: None} if more else {}))
     except TypeError as error:
         raise TypeError(
-            f"`{name}` must be a function of ({arguments}) or of ({arguments}, key), "
+            f"`{name}` must be a function of ({arguments}) or of ({arguments}, {extra}), "
             f"but it takes {signature}: {error}."
         ) from None
-    return keyed
+    return more
 
 
 def _checked_rows(batches) -> tuple[Any, int]:

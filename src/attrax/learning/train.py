@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from .batches import Batches, takes_key
+from .batches import Batches, takes
 from .checkpoint import Checkpoint
 from .parameters import parameters
 from .step import advance, prepared
@@ -89,7 +89,8 @@ def train(
       learning rate between.
     - `every`: how many steps from one checkpoint to the next; the last step makes one too.
     - `progress`: True for a bar (`pip install "attrax[progress]"`), or a function that is called
-      with (steps done, steps in all, loss) after each step.
+      with (steps done, steps in all, loss) after each step. If it has an argument `model`, it gets
+      that too, such as to look at other examples now and then.
     - `key`: a `jax.random.key`, for the order of rows and for functions that take one.
 
     **Returns:** a `Trained`.
@@ -104,7 +105,7 @@ def train(
         raise TypeError(
             f"`loss` must be a function of (model, batch), but it is {type(loss).__name__}."
         )
-    keyed = takes_key("loss", loss, "model, batch")
+    keyed = takes("loss", loss, "model, batch", "key")
     optimizer = _checked_optimizer(optimizer)
     shuffling, noise = (None, None) if key is None else jax.random.split(_checked_key(key))
     if keyed and key is None:
@@ -143,7 +144,8 @@ def train(
             if file is not None and ((step + 1) % every == 0 or step + 1 == steps):
                 file.write(tuple(state), losses)
                 last = step + 1
-            report(step + 1, steps, float(losses[-1]))
+            now = functools.partial(_kept, chosen, model, state[0])
+            report(step + 1, steps, float(losses[-1]), now)
     finally:
         close()
     found = chosen.move(model, state[0])
@@ -194,12 +196,22 @@ def _checked_key(key):
     return key
 
 
+def _kept(chosen, model, learned):
+    """The model of a step, in buffers that the next step does not overwrite."""
+    return chosen.move(model, jax.tree.map(lambda x: jnp.array(x, copy=True), learned))
+
+
 def _reporter(progress, done: int, steps: int):
-    """What to call after each step, and after the last."""
+    """What to call after each step, the model last as a function, and after the last step."""
     if progress is None or progress is False:
         return (lambda *_: None), (lambda: None)
     if callable(progress):
-        return progress, (lambda: None)
+        wanted = takes("progress", progress, "done, steps, loss", "model")
+
+        def call(done, steps, loss, model):
+            progress(done, steps, loss, **({"model": model()} if wanted else {}))
+
+        return call, (lambda: None)
     if progress is not True:
         raise TypeError(f"`progress` must be True or a function, but it is {progress!r}.")
     try:
@@ -210,7 +222,7 @@ def _reporter(progress, done: int, steps: int):
         ) from None
     bar = tqdm(total=steps, initial=done, unit="step")
 
-    def report(done, _, loss):
+    def report(done, _, loss, __):
         bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
         bar.update(done - bar.n)
 

@@ -1,6 +1,9 @@
 """Named systems of the literature, each a short composition of attrax's parts."""
 
 from .binary import BinaryMemory as BinaryMemory
+from .classifier import DenseClassifier as DenseClassifier
+from .classifier import dense_classifier as dense_classifier
+from .classifier import train_dense_classifier as train_dense_classifier
 from .hopfield import dense_memory as dense_memory
 from .hopfield import exponential_memory as exponential_memory
 from .hopfield import graded_network as graded_network

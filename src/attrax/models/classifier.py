@@ -1,0 +1,367 @@
+"""Dense associative memories that classify: label units read by one update, and their training."""
+
+import functools
+import os
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
+
+from ..errors import as_floats, positive
+from ..learning import Trained, krotov_hopfield, train
+from ..learning.batches import Batches, takes
+from ..memory import Memory
+from ..separation import Power
+from ..similarity import Dot
+
+
+class DenseClassifier(eqx.Module):
+    """Labels of an image, each decided by the energy of a dense memory with and without it.
+
+    c_α = tanh((1/ε) Σ_μ [F(ξ_μ·V^α) − F(ξ_μ·U)]), F(x) = (max(x, 0)/T)ⁿ
+
+    Visible units hold the image v; label units stand at −ε (U), and one of them, α, is set to +ε
+    (V^α). A logit, which the tanh is taken of, is by how much that lowers the energy
+    E(σ) = −Σ_μ F(ξ_μ·σ) of all units, in units of ε. Memories hold an image and the labels that it
+    votes for and against: features for small n, prototypes for large.
+
+    With ε = 1 it is the paper's network. As ε → 0 it becomes a network with one hidden layer,
+    c = tanh(2 Σ_μ ξ_μα F′(ξ_μ·v)), which is a read of the memory that `as_memory` gives.
+
+    ```python
+    classifier = attrax.models.dense_classifier(784, 10, memories=100, degree=20,
+                                                temperature=540.0, key=key)
+    trained = attrax.models.train_dense_classifier(classifier, images, labels, epochs=100, power=30,
+                                                   key=key)
+    jax.vmap(trained.model.predict)(images)
+    ```
+
+    **Arguments:**
+
+    - `memories`: ξ, shape (K, N + C): N weights of pixels, then C of labels.
+    - `classes`: C ≥ 2.
+    - `degree`: n ≥ 2, of the energy.
+    - `temperature`: T > 0, in units of overlaps, that is of pixels: 500 to 700 for 784 pixels and
+      n ≥ 20, down to 30 to 100 for n = 2 or 3. F overflows single precision where (784/T)ⁿ does.
+    - `epsilon`: ε > 0. Single precision loses the difference of energies below some 0.001.
+
+    **Raises:** `ValueError` for wrong shapes and numbers out of range.
+
+    **Source:** [krotov2016dense]
+    """
+
+    memories: Float[Array, "k units"]
+    classes: int = eqx.field(static=True)
+    degree: int = eqx.field(static=True)
+    temperature: Float[Array, ""]
+    epsilon: Float[Array, ""]
+
+    def __init__(
+        self,
+        memories: ArrayLike,
+        classes: int,
+        degree: int,
+        *,
+        temperature: ArrayLike,
+        epsilon: ArrayLike = 1.0,
+    ):
+        self.memories = as_floats("memories", memories, ndim=2)
+        self.classes = _whole("classes", classes, 2)
+        self.degree = _whole("degree", degree, 2)
+        self.temperature = positive("temperature", temperature)
+        self.epsilon = positive("epsilon", epsilon)
+        if not (self.memories.shape[0] and self.memories.shape[1] > classes):
+            raise ValueError(
+                "`memories` must have a row, and columns for at least one pixel and "
+                f"{classes} classes, but its shape is {self.memories.shape}."
+            )
+
+    @property
+    def pixels(self) -> int:
+        """N, the number of visible units."""
+        return self.memories.shape[1] - self.classes
+
+    @property
+    def keys(self) -> Float[Array, "k n"]:
+        """The weights of the pixels."""
+        return self.memories[:, : self.pixels]
+
+    @property
+    def votes(self) -> Float[Array, "k c"]:
+        """The weights of the labels: what each memory votes for, if positive, and against."""
+        return self.memories[:, self.pixels :]
+
+    def __call__(self, image: ArrayLike) -> Float[Array, " c"]:
+        """c, between −1 and 1, shape (C,), of an image of shape (N,) with pixels in [−1, 1].
+
+        **Raises:** `ValueError` for another shape.
+        """
+        return jnp.tanh(self.logits(image))
+
+    def predict(self, image: ArrayLike) -> Int[Array, ""]:
+        """The label of the largest logit; c itself is rounded to 1 for several at once."""
+        return jnp.argmax(self.logits(image))
+
+    def logits(self, image: ArrayLike) -> Float[Array, " c"]:
+        """(E(U) − E(V^α))/ε for each label α, shape (C,).
+
+        **Raises:** `ValueError` for an image of another shape than (N,).
+        """
+        return self._logits(self._image(image))
+
+    def parts(self, image: ArrayLike, label: ArrayLike) -> Float[Array, " k"]:
+        """What each memory adds to the logit of one label, shape (K,): who decides.
+
+        **Arguments:**
+
+        - `image`: shape (N,); `label`: from 0 to C − 1.
+
+        **Raises:** `ValueError` for another shape of the image.
+        """
+        gains = self._gains(self._scores(self._image(image)), jnp.take(self.votes, label, axis=1))
+        return gains / self.epsilon
+
+    def energy(self, state: ArrayLike) -> Float[Array, ""]:
+        """E(σ) = −Σ_μ (max(ξ_μ·σ, 0)/T)ⁿ of all units: N pixels, then C labels.
+
+        **Raises:** `ValueError` for a state of another shape than (N + C,).
+        """
+        state = as_floats("state", state, ndim=1).astype(self.memories.dtype)
+        if state.shape != self.memories.shape[1:]:
+            raise ValueError(
+                f"`state` must have shape {self.memories.shape[1:]}, but its shape is "
+                f"{state.shape}."
+            )
+        return -jnp.sum(self._term(self.memories @ state))
+
+    def loss(self, images: ArrayLike, labels: ArrayLike, power: ArrayLike) -> Float[Array, ""]:
+        """Σ_α (c_α − t_α)^(2m), summed over images; t is +1 for an image's label, else −1.
+
+        Taken from the logits: |c − t| = 2/(1 + exp(2 t·logit)), whose slope survives where c has
+        been rounded to ±1. With a large m it is just these images that learning is about.
+
+        **Arguments:**
+
+        - `images`: shape (B, N); `labels`: shape (B,), from 0 to C − 1.
+        - `power`: m ≥ 1. Large m ask that no image be far off, small ones that few be.
+        """
+        dtype = self.memories.dtype
+        marks = jax.nn.one_hot(labels, self.classes, dtype=bool)
+        logits = jax.vmap(self._logits)(jnp.asarray(images).astype(dtype))
+        distances = jax.nn.log_sigmoid(jnp.where(marks, -2, 2).astype(dtype) * logits)
+        exponent = 2 * jnp.asarray(power).astype(dtype)
+        return jnp.sum(jnp.exp(exponent * (distances + np.log(2.0).astype(dtype))))
+
+    def as_memory(self) -> Memory:
+        """What is left as ε → 0: logits become 2n/T times this memory's read of the image.
+
+        Keys are the weights of pixels, values those of labels, and the separation is F′ up to
+        n/T: one hidden layer with a rectified polynomial of degree n − 1 for an activation.
+        """
+        separation = Power(self.degree - 1, rectified=True, scale=self.temperature)
+        return Memory(self.keys, self.votes, similarity=Dot(), separation=separation)
+
+    def _image(self, image):
+        image = as_floats("image", image, ndim=1).astype(self.memories.dtype)
+        if image.shape != (self.pixels,):
+            raise ValueError(
+                f"`image` must have shape ({self.pixels},), but its shape is {image.shape}."
+            )
+        return image
+
+    def _scores(self, image):
+        """ξ·U."""
+        return self.keys @ image - self.epsilon * jnp.sum(self.votes, axis=1)
+
+    def _gains(self, scores, votes):
+        """F(ξ·V) − F(ξ·U) of each memory, for one label."""
+        return self._term(scores + 2 * self.epsilon * votes) - self._term(scores)
+
+    def _logits(self, image):
+        scores = self._scores(image)
+
+        # Label by label, forwards and again backwards: no array of labels × images × memories.
+        @jax.checkpoint
+        def logit(votes):
+            return jnp.sum(self._gains(scores, votes))
+
+        return jax.lax.map(logit, self.votes.T) / self.epsilon
+
+    def _term(self, scores):
+        return (jnp.maximum(scores, 0) / self.temperature) ** self.degree
+
+
+def dense_classifier(
+    pixels: int,
+    classes: int,
+    *,
+    memories: int,
+    degree: int,
+    temperature: ArrayLike,
+    key: jax.Array,
+) -> DenseClassifier:
+    """A `DenseClassifier` to be trained: weights drawn from a normal law, −0.3 ± 0.3.
+
+    The mean is for images in [−1, 1] that are mostly −1, as dark backgrounds are: overlaps then
+    start positive, where F has a slope.
+
+    **Arguments:**
+
+    - `pixels`: N; `classes`: C; `memories`: K.
+    - `degree`, `temperature`: see `DenseClassifier`.
+    - `key`: a `jax.random.key`.
+
+    **Raises:** `ValueError` for numbers out of range.
+
+    **Source:** [krotov2016dense]
+    """
+    count, pixels = _whole("memories", memories, 1), _whole("pixels", pixels, 1)
+    shape = count, pixels + _whole("classes", classes, 2)
+    drawn = 0.3 * jax.random.normal(key, shape) - 0.3
+    return DenseClassifier(drawn, classes, degree, temperature=temperature)
+
+
+def train_dense_classifier(
+    classifier: DenseClassifier,
+    images: ArrayLike,
+    labels: ArrayLike,
+    *,
+    epochs: int,
+    power: int,
+    temperature: Any = None,
+    batch_size: int = 1000,
+    learning_rate: float = 0.04,
+    decay: float = 0.998,
+    momentum: float = 0.6,
+    checkpoint: str | os.PathLike | None = None,
+    every: int = 1000,
+    progress: Any = None,
+    key: jax.Array,
+) -> Trained:
+    """Train a `DenseClassifier` as its authors do, by `attrax.learning.krotov_hopfield`.
+
+    Batches are drawn at random, not of equal numbers of each class.
+
+    **Arguments:**
+
+    - `classifier`: whose memories learn.
+    - `images`: shape (n, N), of pixels in [−1, 1]; `labels`: shape (n,), from 0 to C − 1.
+    - `epochs`: how often all images are seen, ≥ 1.
+    - `power`: m ≥ 1 of the loss: 2 to 4 for n = 2 or 3, about 30 for n ≥ 20.
+    - `temperature`: a function of the epoch, a fraction, to T, such as
+      `optax.linear_schedule(400, 100, 200)`; the classifier's own throughout if `None`. The model
+      that is returned has the temperature of the last step.
+    - `batch_size`: how many images a step sees; all if there are fewer.
+    - `learning_rate`, `decay`: in epoch e the largest change of a weight is
+      learning_rate · decayᵉ.
+    - `momentum`: see `attrax.learning.krotov_hopfield`.
+    - `checkpoint`, `every`, `progress`, `key`: see `attrax.learning.train`.
+
+    **Returns:** an `attrax.learning.Trained`.
+
+    **Raises:** `ValueError` for wrong shapes, pixels outside [−1, 1] and labels that are no
+    classes; see also `attrax.learning.train`.
+
+    **Source:** [krotov2016dense]
+    """
+    rows, marks = _checked_images(classifier, images, labels)
+    size = min(_whole("batch_size", batch_size, 1), len(rows))
+    exponent = np.asarray(_whole("power", power, 1), rows.dtype)
+    epochs = _whole("epochs", epochs, 1)
+    for name, value in (("learning_rate", learning_rate), ("decay", decay)):
+        positive(name, value)
+    source = Batches((rows, marks), size, key)
+
+    def warmth(step: int):
+        if temperature is None:
+            return classifier.temperature
+        return positive("temperature", temperature(step * size / len(rows)))
+
+    steps = -(-epochs * len(rows) // size)
+    trained = train(
+        classifier,
+        _loss,
+        lambda step: (*source(step), warmth(step), exponent),
+        steps=steps,
+        optimizer=_optimizer(learning_rate, decay, momentum, max(1, len(rows) // size)),
+        trainable=_memories,
+        checkpoint=checkpoint,
+        every=every,
+        progress=_warmed(progress, warmth),
+        key=key,
+    )
+    model = eqx.tree_at(_temperature, trained.model, warmth(steps - 1))
+    return Trained(model, trained.losses, trained.steps)
+
+
+def _warmed(progress, warmth):
+    """The same function, given models at the temperature of their step."""
+    if not callable(progress) or not takes("progress", progress, "done, steps, loss", "model"):
+        return progress
+
+    def report(done, steps, loss, *, model):
+        progress(done, steps, loss, model=eqx.tree_at(_temperature, model, warmth(done - 1)))
+
+    return report
+
+
+def _temperature(model):
+    return model.temperature
+
+
+def _memories(model):
+    return model.memories
+
+
+def _loss(model, batch):
+    images, labels, temperature, power = batch
+    return eqx.tree_at(_temperature, model, temperature).loss(images, labels, power)
+
+
+@functools.cache
+def _optimizer(learning_rate, decay, momentum, steps):
+    """One object for the same numbers, since a step is compiled anew for every other."""
+    rate = optax.exponential_decay(learning_rate, steps, decay, staircase=True)
+    return krotov_hopfield(rate, momentum)
+
+
+def _checked_images(classifier, images, labels):
+    if not isinstance(classifier, DenseClassifier):
+        raise TypeError(
+            f"`classifier` must be a DenseClassifier, but it is {type(classifier).__name__}."
+        )
+    rows, marks = np.asarray(as_floats("images", images, ndim=2)), np.asarray(labels)
+    if rows.shape[1] != classifier.pixels or not len(rows):
+        raise ValueError(
+            f"`images` must have shape (n, {classifier.pixels}), but its shape is {rows.shape}."
+        )
+    if np.abs(rows).max() > 1:
+        raise ValueError(
+            f"`images` must have pixels between -1 and 1, but they go from {rows.min():.3g} to "
+            f"{rows.max():.3g}. Map pixels in [0, 1] by 2 * x - 1; do not standardise them, for "
+            "the weights begin where overlaps with dark images are positive."
+        )
+    if marks.shape != (len(rows),) or marks.dtype.kind not in "iu":
+        raise ValueError(
+            f"`labels` must be whole numbers of shape ({len(rows)},), one an image, but they are "
+            f"{marks.dtype} of shape {marks.shape}."
+        )
+    if marks.min() < 0 or marks.max() >= classifier.classes:
+        raise ValueError(
+            f"`labels` must be from 0 to {classifier.classes - 1}, but they go from "
+            f"{marks.min()} to {marks.max()}."
+        )
+    return rows.astype(classifier.memories.dtype), marks
+
+
+def _whole(name, value, least):
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(
+            f"`{name}` must be a whole number of at least {least}, but it is {value!r}."
+        )
+    return int(value)
