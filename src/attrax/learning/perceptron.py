@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 from ..errors import is_concrete, number
 from ..matrix import MatrixMemory
 from ..separation.base import inverse
-from ..similarity.sums import products
 from ..unitspace import Units
 from .rules import AbstractRule, checked_memory, checked_patterns
 
@@ -168,19 +167,48 @@ def _apart(rows, margin):
 
 
 def _on_both_sides(rows, margin):
-    """Units whose corrections are taken over by the other side of each coupling."""
+    """Units whose corrections are taken over by the other side of each coupling.
+
+    Beside what was added to each unit, the fields of all patterns are kept, of which a pattern
+    that is stable costs a row only. Fields and products with couplings have the diagonal in them.
+    """
     width = rows.shape[1]
+    overlaps = rows @ rows.T
 
-    def correct(matrix, row):
-        signs, _ = row
-        own = jnp.diagonal(matrix)
-        gain = signs * products(matrix, signs) - own
-        square = jnp.sum(jnp.square(matrix), axis=1) - jnp.square(own)
+    def correct(state, row):
+        signs, place = row
+        added, fields, times, square = state
+        gain = signs * fields[place] - 2 * times
         wrong = (gain <= margin * jnp.sqrt(square)).astype(rows.dtype)
-        share = wrong[:, None] + wrong[None]
-        return matrix + share * (signs[:, None] * signs[None]), jnp.any(wrong > 0)
 
-    return jnp.zeros((width, width), rows.dtype), correct, _hollow
+        def learn(added, fields, square):
+            turn = wrong * signs
+            along = rows @ turn
+            # Without a margin norms do not matter.
+            square = jax.lax.cond(margin > 0, grown, lambda *_: square, added, along, turn)
+            fields = fields + overlaps[place][:, None] * turn[None] + along[:, None] * signs[None]
+            return added.at[place].add(turn), fields, square
+
+        def grown(added, along, turn):
+            """The squares of norms of W + uξᵀ + ξuᵀ, off the diagonal, for a change u."""
+            pulled = added.T @ along + rows.T @ (added @ turn)
+            inner = wrong * (gain - 2 * times) + signs * pulled
+            others = jnp.sum(wrong) - wrong
+            return square + 2 * inner + wrong * (width - 1 + 2 * others) + others
+
+        def keep(*state):
+            return state
+
+        changed = jnp.any(wrong > 0)
+        added, fields, square = jax.lax.cond(changed, learn, keep, added, fields, square)
+        return (added, fields, times + wrong, square), changed
+
+    def finish(state):
+        half = state[0].T @ rows
+        return _hollow(half + half.T)
+
+    none = jnp.zeros((width,), rows.dtype)
+    return (jnp.zeros_like(rows), jnp.zeros_like(rows), none, none), correct, finish
 
 
 def _hollow(matrix):
