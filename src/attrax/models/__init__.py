@@ -3,7 +3,7 @@
 from .binary import BinaryMemory as BinaryMemory
 from .classifier import DenseClassifier as DenseClassifier
 from .classifier import dense_classifier as dense_classifier
-from .classifier import train_dense_classifier as train_dense_classifier
+from .classifier_training import train_dense_classifier as train_dense_classifier
 from .hopfield import dense_memory as dense_memory
 from .hopfield import exponential_memory as exponential_memory
 from .hopfield import graded_network as graded_network

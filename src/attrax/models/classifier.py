@@ -1,20 +1,13 @@
-"""Dense associative memories that classify: label units read by one update, and their training."""
-
-import functools
-import os
-from typing import Any
+"""Dense associative memories that classify: label units read by one update."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from ..errors import as_floats, positive
-from ..learning import Trained, krotov_hopfield, train
-from ..learning.batches import Batches, takes
 from ..memory import Memory
 from ..separation import Power
 from ..similarity import Dot
@@ -71,8 +64,8 @@ class DenseClassifier(eqx.Module):
         epsilon: ArrayLike = 1.0,
     ):
         self.memories = as_floats("memories", memories, ndim=2)
-        self.classes = _whole("classes", classes, 2)
-        self.degree = _whole("degree", degree, 2)
+        self.classes = whole("classes", classes, 2)
+        self.degree = whole("degree", degree, 2)
         self.temperature = positive("temperature", temperature)
         self.epsilon = positive("epsilon", epsilon)
         if not (self.memories.shape[0] and self.memories.shape[1] > classes):
@@ -220,146 +213,17 @@ def dense_classifier(
 
     **Source:** [krotov2016dense]
     """
-    count, pixels = _whole("memories", memories, 1), _whole("pixels", pixels, 1)
-    shape = count, pixels + _whole("classes", classes, 2)
+    count, pixels = whole("memories", memories, 1), whole("pixels", pixels, 1)
+    shape = count, pixels + whole("classes", classes, 2)
     drawn = 0.3 * jax.random.normal(key, shape) - 0.3
     return DenseClassifier(drawn, classes, degree, temperature=temperature)
 
 
-def train_dense_classifier(
-    classifier: DenseClassifier,
-    images: ArrayLike,
-    labels: ArrayLike,
-    *,
-    epochs: int,
-    power: int,
-    temperature: Any = None,
-    batch_size: int = 1000,
-    learning_rate: float = 0.04,
-    decay: float = 0.998,
-    momentum: float = 0.6,
-    checkpoint: str | os.PathLike | None = None,
-    every: int = 1000,
-    progress: Any = None,
-    key: jax.Array,
-) -> Trained:
-    """Train a `DenseClassifier` as its authors do, by `attrax.learning.krotov_hopfield`.
+def whole(name: str, value, least: int) -> int:
+    """A whole number of at least so much.
 
-    Batches are drawn at random, not of equal numbers of each class.
-
-    **Arguments:**
-
-    - `classifier`: whose memories learn.
-    - `images`: shape (n, N), of pixels in [−1, 1]; `labels`: shape (n,), from 0 to C − 1.
-    - `epochs`: how often all images are seen, ≥ 1.
-    - `power`: m ≥ 1 of the loss: 2 to 4 for n = 2 or 3, about 30 for n ≥ 20.
-    - `temperature`: a function of the epoch, a fraction, to T, such as
-      `optax.linear_schedule(400, 100, 200)`; the classifier's own throughout if `None`. The model
-      that is returned has the temperature of the last step.
-    - `batch_size`: how many images a step sees; all if there are fewer.
-    - `learning_rate`, `decay`: in epoch e the largest change of a weight is
-      learning_rate · decayᵉ.
-    - `momentum`: see `attrax.learning.krotov_hopfield`.
-    - `checkpoint`, `every`, `progress`, `key`: see `attrax.learning.train`.
-
-    **Returns:** an `attrax.learning.Trained`.
-
-    **Raises:** `ValueError` for wrong shapes, pixels outside [−1, 1] and labels that are no
-    classes; see also `attrax.learning.train`.
-
-    **Source:** [krotov2016dense]
+    **Raises:** `ValueError` that names it.
     """
-    rows, marks = _checked_images(classifier, images, labels)
-    size = min(_whole("batch_size", batch_size, 1), len(rows))
-    exponent = np.asarray(_whole("power", power, 1), rows.dtype)
-    epochs = _whole("epochs", epochs, 1)
-    for name, value in (("learning_rate", learning_rate), ("decay", decay)):
-        positive(name, value)
-    source = Batches((rows, marks), size, key)
-
-    def warmth(step: int):
-        if temperature is None:
-            return classifier.temperature
-        return positive("temperature", temperature(step * size / len(rows)))
-
-    steps = -(-epochs * len(rows) // size)
-    trained = train(
-        classifier,
-        _loss,
-        lambda step: (*source(step), warmth(step), exponent),
-        steps=steps,
-        optimizer=_optimizer(learning_rate, decay, momentum, max(1, len(rows) // size)),
-        trainable=_memories,
-        checkpoint=checkpoint,
-        every=every,
-        progress=_warmed(progress, warmth),
-        key=key,
-    )
-    model = eqx.tree_at(_temperature, trained.model, warmth(steps - 1))
-    return Trained(model, trained.losses, trained.steps)
-
-
-def _warmed(progress, warmth):
-    """The same function, given models at the temperature of their step."""
-    if not callable(progress) or not takes("progress", progress, "done, steps, loss", "model"):
-        return progress
-
-    def report(done, steps, loss, *, model):
-        progress(done, steps, loss, model=eqx.tree_at(_temperature, model, warmth(done - 1)))
-
-    return report
-
-
-def _temperature(model):
-    return model.temperature
-
-
-def _memories(model):
-    return model.memories
-
-
-def _loss(model, batch):
-    images, labels, temperature, power = batch
-    return eqx.tree_at(_temperature, model, temperature).loss(images, labels, power)
-
-
-@functools.cache
-def _optimizer(learning_rate, decay, momentum, steps):
-    """One object for the same numbers, since a step is compiled anew for every other."""
-    rate = optax.exponential_decay(learning_rate, steps, decay, staircase=True)
-    return krotov_hopfield(rate, momentum)
-
-
-def _checked_images(classifier, images, labels):
-    if not isinstance(classifier, DenseClassifier):
-        raise TypeError(
-            f"`classifier` must be a DenseClassifier, but it is {type(classifier).__name__}."
-        )
-    rows, marks = np.asarray(as_floats("images", images, ndim=2)), np.asarray(labels)
-    if rows.shape[1] != classifier.pixels or not len(rows):
-        raise ValueError(
-            f"`images` must have shape (n, {classifier.pixels}), but its shape is {rows.shape}."
-        )
-    if np.abs(rows).max() > 1:
-        raise ValueError(
-            f"`images` must have pixels between -1 and 1, but they go from {rows.min():.3g} to "
-            f"{rows.max():.3g}. Map pixels in [0, 1] by 2 * x - 1; do not standardise them, for "
-            "the weights begin where overlaps with dark images are positive."
-        )
-    if marks.shape != (len(rows),) or marks.dtype.kind not in "iu":
-        raise ValueError(
-            f"`labels` must be whole numbers of shape ({len(rows)},), one an image, but they are "
-            f"{marks.dtype} of shape {marks.shape}."
-        )
-    if marks.min() < 0 or marks.max() >= classifier.classes:
-        raise ValueError(
-            f"`labels` must be from 0 to {classifier.classes - 1}, but they go from "
-            f"{marks.min()} to {marks.max()}."
-        )
-    return rows.astype(classifier.memories.dtype), marks
-
-
-def _whole(name, value, least):
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(
             f"`{name}` must be a whole number of at least {least}, but it is {value!r}."
