@@ -12,6 +12,9 @@ import jax
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Read when a worker of pytest-xdist starts. Where workers keep all cores busy, the threads of a
+# matrix product of NumPy's wait for one another: small products then take thirty times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Compilation is most of the time of a test run. Programs that run once need not be fast: this
 # halves the time. ATTRAX_TEST_COMPILE=full compiles as users' machines do, which .ci/run does on
 # the lowest versions. XLA stops at a flag that it does not know, hence the versions.

@@ -89,6 +89,25 @@ def test_one_row_and_no_row_have_a_temperature(images):
     assert np.isfinite(attrax.Memory(images[:4], filled=np.arange(4) < 1).separation.beta)
 
 
+def test_the_mask_of_rows_may_be_traced():
+    """β is that of the rows that take part, however few of how many, and so is what is refused."""
+    rows = np.random.default_rng(0).normal(size=(300, 20)).astype(np.float32)
+    rows[250:] = 0
+    traced = jax.jit(lambda filled: attrax.Memory(rows, filled=filled).separation.beta)
+    for count in (0, 1, 2, 9, 200, 250):
+        filled = np.random.default_rng(count).permutation(300 - 50)[:count]
+        filled = np.isin(np.arange(300), filled)
+        expected = attrax.Memory(rows, filled=filled).separation.beta if count else 1.0
+        np.testing.assert_allclose(traced(filled), expected, rtol=1e-5)
+    # Rows that do not take part are not looked at; others are named by their places.
+    filled = np.arange(300) < 100
+    memory = attrax.Memory(rows, filled=filled)
+    np.testing.assert_allclose(memory(rows[7]), rows[7], atol=2e-3)
+    rows[41] = 1
+    with pytest.raises(ValueError, match="Rows 41 of `patterns` are constant"):
+        attrax.Memory(rows, filled=filled)
+
+
 def test_a_read_is_similarity_separation_projection():
     memory = attrax.Memory(ROWS, VALUES, similarity=Dot(), separation=Softmax(2.0))
     weights = scipy.special.softmax(2.0 * ROWS @ np.asarray(QUERY))

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from . import storage
-from .errors import NoEnergyError, as_floats, as_mask
+from .errors import NoEnergyError, as_floats, as_mask, is_concrete
 from .fitting import check_domain, check_fields, why_no_energy
 from .keyspace import KeySpace
 from .separation import AbstractSeparation, Max, SeparationFunction, Softmax
@@ -110,7 +111,7 @@ class Memory(eqx.Module):
             similarity = Correlation(encoded=True)
         elif not isinstance(similarity, AbstractSimilarity):
             similarity = SimilarityFunction(similarity)
-        similarity.check("patterns", patterns)
+        similarity.check("patterns", _taking_part(patterns, filled))
         self.heteroassociative = values is not None
         if similarity.encoded:
             values = patterns if values is None else values
@@ -366,6 +367,14 @@ class Memory(eqx.Module):
 
 
 _standardised = jax.jit(standardise)
+
+
+def _taking_part(patterns, filled):
+    """The rows to be checked, at their places: one that takes part stands for any that does not."""
+    if filled is None or not is_concrete(patterns, filled) or not np.any(filled):
+        return patterns
+    rows, there = np.asarray(patterns), np.asarray(filled)
+    return jnp.asarray(np.where(there[:, None], rows, rows[np.argmax(there)]))
 
 
 @eqx.filter_jit

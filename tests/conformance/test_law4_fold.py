@@ -143,8 +143,12 @@ def test_a_memory_of_nothing_reads_zero(name, block):
 
     @eqx.filter_jit
     def read(memory, query):
-        slopes = eqx.filter_grad(lambda memory: jnp.sum(memory(query)))(memory)
-        return memory(query), memory.weights(query), slopes
+        def total(memory):
+            value = memory(query)
+            return jnp.sum(value), value
+
+        (_, value), slopes = eqx.filter_value_and_grad(total, has_aux=True)(memory)
+        return value, memory.weights(query), slopes
 
     value, weights, slopes = read(memory, query)
     np.testing.assert_array_equal(value, np.zeros(3))

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtri
@@ -97,6 +98,13 @@ def pooled_bands(
 
     **Returns:** a `Band` of shape (...).
     """
+    value, total = _pooled(successes, trials)
+    return _wilson(value, total, _quantile(confidence, value.dtype))
+
+
+@jax.jit
+def _pooled(successes: Array, trials: Array) -> tuple[Array, Array]:
+    """The share of successes, and how many independent trials would tell as much."""
     runs = successes.shape[-1]
     dtype = jnp.result_type(float)
     each = trials.astype(dtype)
@@ -110,9 +118,10 @@ def pooled_bands(
         total = total / jnp.maximum(
             jnp.where(varied, seen / jnp.where(varied, independent, 1), 1), 1
         )
-    return _wilson(value, total, _quantile(confidence, dtype))
+    return value, total
 
 
+@jax.jit
 def _wilson(share: Array, total: Array, z: Array) -> Band:
     z = jnp.broadcast_to(z, share.shape)
     bend = jnp.square(z) / total

@@ -186,6 +186,7 @@ def _summary(meaning, sizes, d: int, confidence, good, wrong) -> CapacityScan:
     )
 
 
+@jax.jit
 def _falls(load, share, level) -> tuple[Array, Array]:
     """Where a share first and last falls through a level; ±infinity where it never does."""
     before, after = share[:-1], share[1:]

@@ -118,6 +118,35 @@ def capacity_sweep(
 
     **Source:** [millidge2022universal]
     """
+    (found,) = separation_sweeps(
+        patterns,
+        sizes,
+        similarity=similarity,
+        separations=(separation,),
+        corrupt=corrupt,
+        level=level,
+        thresholds=thresholds,
+        values=values,
+        output=output,
+        key=key,
+    )
+    return found
+
+
+def separation_sweeps(
+    patterns: ArrayLike,
+    sizes: Sequence[int],
+    *,
+    similarity: Callable,
+    separations: Sequence[Callable],
+    corrupt: Callable,
+    level: Any,
+    thresholds: ArrayLike | Sequence[float] | Sequence[int],
+    values: ArrayLike | None = None,
+    output: Callable | None = None,
+    key: PRNGKeyArray,
+) -> list[Sweep]:
+    """A `capacity_sweep` for each of several separations, of queries that are scored once."""
     patterns, values = _checked(patterns, values)
     sizes = tuple(int(size) for size in sizes)
     if not sizes or min(sizes) < 1 or max(sizes) > patterns.shape[1]:
@@ -126,8 +155,8 @@ def capacity_sweep(
             f"but it is {sizes}. Store fewer or give more patterns."
         )
     level = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], level)
-    found = _sweep(
-        patterns, values, sizes, level, thresholds, similarity, separation, corrupt, output, key
+    found = _sweeps(
+        patterns, values, sizes, level, thresholds, similarity, separations, corrupt, output, key
     )
     return jax.tree.map(lambda leaf: leaf[:, 0], found)
 
@@ -164,8 +193,8 @@ def level_sweep(
     levels = np.asarray(levels, patterns.dtype) if isinstance(levels, list | tuple) else levels
     levels = jax.tree.map(jnp.asarray, levels)
     sizes = (patterns.shape[1],)
-    found = _sweep(
-        patterns, values, sizes, levels, thresholds, similarity, separation, corrupt, output, key
+    (found,) = _sweeps(
+        patterns, values, sizes, levels, thresholds, similarity, (separation,), corrupt, output, key
     )
     return jax.tree.map(lambda leaf: leaf[:, :, 0], found)
 
@@ -180,10 +209,10 @@ def read(separation: Callable, row: Float[Array, " n"], values: Float[Array, "n 
     return weighted(separation(row), values)
 
 
-def _sweep(
-    patterns, values, sizes, levels, thresholds, similarity, separation, corrupt, output, key
-) -> Sweep:
-    """Leaves of shape (runs, levels, sizes, ...)."""
+def _sweeps(
+    patterns, values, sizes, levels, thresholds, similarity, separations, corrupt, output, key
+) -> list[Sweep]:
+    """One for each separation, with leaves of shape (runs, levels, sizes, ...)."""
     limits = jnp.asarray(thresholds, patterns.dtype)
     if limits.ndim != 1 or limits.size == 0:
         raise ValueError(
@@ -194,9 +223,11 @@ def _sweep(
     # the reading once, and one of separations the damage and the scores.
     queries = _damaged(corrupt, patterns, levels, jax.random.split(key, patterns.shape[0]))
     every = _scored(similarity, patterns, queries)
-    fraction = _within(_errors(separation, output, every, values, sizes), sizes, limits)
     baseline = _within(_mean_errors(values, sizes)[:, None], sizes, limits)
-    return Sweep(fraction, _exact(every, sizes), jnp.broadcast_to(baseline, fraction.shape))
+    exact = _exact(every, sizes)
+    errors = (_errors(separation, output, every, values, sizes) for separation in separations)
+    shares = (_within(error, sizes, limits) for error in errors)
+    return [Sweep(each, exact, jnp.broadcast_to(baseline, each.shape)) for each in shares]
 
 
 @eqx.filter_jit

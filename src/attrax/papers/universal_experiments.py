@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from ..data import drop, gaussian, known_inpaint, known_rows
 from ..evaluate import Sweep, capacity_sweep, level_sweep
+from ..evaluate.sweeps import separation_sweeps
 from ..separation import Identity, Log, Max, Power, ScoreNormalised, Softmax, SumNormalised
 from ..similarity import Dot, Euclidean, JensenShannon, KullbackLeibler, Manhattan
 
@@ -178,13 +179,17 @@ def separation_capacity(
     """Numbers of memories under a half mask with Manhattan's distance, by separation."""
     rows = runs_of(images, max(profile.separation), profile.runs)
     known = known_rows(0.5, shape)
-    return Experiment(
+    sweeps = separation_sweeps(
+        rows,
         profile.separation,
-        {
-            name: _capacity(rows, profile.separation, "manhattan", name, hide, known, key)
-            for name in names
-        },
+        similarity=SIMILARITIES["manhattan"],
+        separations=[SEPARATIONS[name] for name in names],
+        corrupt=hide,
+        level=known,
+        thresholds=(THRESHOLD, STRICT),
+        key=key,
     )
+    return Experiment(profile.separation, dict(zip(names, sweeps, strict=True)))
 
 
 def noise(

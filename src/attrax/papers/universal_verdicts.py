@@ -177,18 +177,15 @@ def _gains(loaded, sizes, key, seed) -> dict[str, tuple[float, float, float]]:
     gains = {}
     for name, (images, shape) in sets.items():
         rows = ux.runs_of(images, sizes.noise, sizes.runs)
-        sharp, flat = (
-            ux.capacity_sweep(
-                rows,
-                (rows.shape[1],),
-                similarity=ux.SIMILARITIES["manhattan"],
-                separation=ux.SEPARATIONS[separation],
-                corrupt=ux.hide,
-                level=datasets.known_rows(0.5, shape),
-                thresholds=(ux.STRICT * rows.shape[2] / 784,),
-                key=key,
-            )
-            for separation in ("max", "identity")
+        sharp, flat = ux.separation_sweeps(
+            rows,
+            (rows.shape[1],),
+            similarity=ux.SIMILARITIES["manhattan"],
+            separations=(ux.SEPARATIONS["max"], ux.SEPARATIONS["identity"]),
+            corrupt=ux.hide,
+            level=datasets.known_rows(0.5, shape),
+            thresholds=(ux.STRICT * rows.shape[2] / 784,),
+            key=key,
         )
         high, low = float(sharp.fraction.mean()), float(flat.fraction.mean())
         gains[name] = (high - low, float(sharp.exact.mean()), low)

@@ -36,30 +36,44 @@ def default_beta(
 
     **Raises:** `ValueError` where rows cannot be told apart, naming some; never under jit.
     """
-    count = keys.shape[0]
-    there = np.arange(count, dtype=np.int32)
-    if filled is not None and is_concrete(filled):
+    if filled is not None and not is_concrete(filled):
+        return _under_jit(similarity, keys, filled)
+    there = np.arange(keys.shape[0], dtype=np.int32)
+    if filled is not None:
         there = there[np.asarray(filled)]
     if len(there) <= 1:
         return jnp.ones((), accumulate(keys.dtype))
     places = np.linspace(0, len(there) - 1, min(_SAMPLE, len(there))).round().astype(np.int32)
     sample = there[np.unique(places)]
     own, other = _own_and_other(similarity, keys, filled, sample)
-    concrete = is_concrete(own, filled)
+    concrete = is_concrete(own)
     # Concrete numbers are finished in NumPy: each small step would cost a compilation.
     numpy = np if concrete else jnp
     gaps = own - other if concrete is False else np.asarray(own) - np.asarray(other)
-    if filled is not None:
-        gaps = numpy.where(numpy.asarray(filled)[sample], gaps, numpy.inf)
     gap = numpy.quantile(gaps, _QUANTILE, method="lower")
-    number = count if filled is None else numpy.sum(numpy.asarray(filled))
     if concrete:
         largest = float(np.max(np.abs(np.asarray(own)), initial=0.0, where=np.isfinite(own)))
         smallest = 1e-3 if similarity.encoded else 64 * np.finfo(gaps.dtype).eps * largest
         _refuse_alike(similarity, sample, gaps, float(gap), float(smallest))
         if not np.isfinite(gap):
             return jnp.ones((), own.dtype)
-    return jnp.asarray(numpy.log(_ODDS * numpy.asarray(number, gaps.dtype)) / gap)
+    return jnp.asarray(numpy.log(_ODDS * numpy.asarray(len(there), gaps.dtype)) / gap)
+
+
+def _under_jit(similarity, keys, filled):
+    """The same of rows that a traced mask tells, among which as many are sampled."""
+    there = jnp.argsort(~filled, stable=True).astype(jnp.int32)
+    number, size = jnp.sum(filled), min(_SAMPLE, keys.shape[0])
+    dtype = accumulate(keys.dtype)
+    ranks = jnp.linspace(0, 1, size, dtype=dtype) * jnp.maximum(number - 1, 0).astype(dtype)
+    ranks = jnp.round(ranks).astype(jnp.int32)
+    own, other = _own_and_other(similarity, keys, filled, there[ranks])
+    # Few rows are met several times; each counts once.
+    new = jnp.concatenate([jnp.ones((1,), bool), ranks[1:] > ranks[:-1]])
+    gaps = jnp.sort(jnp.where(new, own - other, jnp.inf))
+    place = jnp.floor(_QUANTILE * (jnp.sum(new) - 1).astype(dtype)).astype(jnp.int32)
+    beta = jnp.log(_ODDS * number.astype(gaps.dtype)) / gaps[place]
+    return jnp.where(number > 1, beta, jnp.ones_like(beta))
 
 
 @eqx.filter_jit
