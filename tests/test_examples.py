@@ -2,7 +2,10 @@
 
 import contextlib
 import io
+import os
 import runpy
+import subprocess
+import sys
 
 import pytest
 from sybil import Sybil
@@ -29,12 +32,30 @@ def test_a_page_shows_what_its_script_prints(name, page, root, tmp_path, monkeyp
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         runpy.run_path(str(root / "examples" / f"{name}.py"), run_name="__main__")
+    compare(name, page, root, printed.getvalue())
+
+
+def test_the_page_on_memories_shows_what_its_script_prints(root, tmp_path):
+    """By itself and compiled as users do: its networks take longer than their compilation."""
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    done = subprocess.run(
+        [sys.executable, str(root / "examples" / "which_memory.py")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    compare("which_memory", "which-memory", root, done.stdout)
+
+
+def compare(name, page, root, printed):
     shown = table((root / "docs" / f"{page}.md").read_text(encoding="utf-8"))
-    found = table(printed.getvalue())
+    found = table(printed)
     assert len(found) > 5
     for row, numbers in found.items():
         # Of 50 or 100 pictures, one may fall on the other side where machines round differently.
-        assert shown[row] == pytest.approx(numbers, abs=2), row
+        assert shown[row] == pytest.approx(numbers, abs=2), (name, row)
 
 
 def test_the_walk_through_for_contributors_runs(root):
