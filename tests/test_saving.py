@@ -16,7 +16,7 @@ import pytest
 
 import attrax
 from attrax import FileFormatError
-from attrax.separation import Power, Softmax
+from attrax.separation import Identity, Power, Softmax
 from attrax.similarity import Dot, Kernel
 
 REGISTRY = SimpleNamespace(
@@ -331,3 +331,61 @@ def test_the_length_of_a_header_is_bounded(saved):
         saved.write_bytes(raw[:8] + struct.pack("<Q", length) + raw[16:])
         with pytest.raises(FileFormatError, match="damaged"):
             attrax.load(saved)
+
+
+OTHERS = {
+    "signs": attrax.models.hopfield_network(np.where(ROWS[:4] > 0, 1.0, -1.0)),
+    "superposed": attrax.Memory(ROWS, similarity=Dot(), separation=Identity()).superpose(),
+    "dense": attrax.models.dense_memory(np.where(ROWS[:4] > 0, 1.0, -1.0)),
+    "classifier": attrax.models.DenseClassifier(ROWS, 2, 3, temperature=2.0),
+}
+
+
+def set_to(**values):
+    return changed(lambda header: fields(header).update(values))
+
+
+HOSTILE_OTHERS = {
+    "signs, units of another kind": ("signs", set_to(units="spins")),
+    "signs, units of a list": ("signs", set_to(units=[1])),
+    "signs, symmetry of another kind": ("signs", set_to(symmetry="square")),
+    "signs, no symmetry": ("signs", set_to(symmetry=None)),
+    "signs, a self-term of text": ("signs", set_to(self_term="no")),
+    "signs, another width": ("signs", set_to(width=5)),
+    "signs, a width of text": ("signs", set_to(width="6")),
+    "signs, no matrix": ("signs", set_to(matrix=None)),
+    "signs, a matrix of text": ("signs", set_to(matrix="abc")),
+    "signs, the matrix as threshold": ("signs", set_to(threshold={"array": 0})),
+    "signs, the matrix as normaliser": ("signs", set_to(normaliser={"array": 0})),
+    "signs, no scale": ("signs", set_to(scale=None)),
+    "signs, the matrix as scale": ("signs", set_to(scale={"array": 0})),
+    "signs, a feature map of text": ("signs", set_to(feature_map="exp")),
+    "superposed, units without a square": ("superposed", set_to(units="bits", width=3)),
+    "superposed, width of nothing": ("superposed", set_to(width=0)),
+    "dense, no rows": ("dense", set_to(keys=None)),
+    "dense, no separation": ("dense", set_to(separation=None)),
+    "dense, a self-term of nothing": ("dense", set_to(self_term=None)),
+    "classifier, no memories": ("classifier", set_to(memories=None)),
+    "classifier, too many classes": ("classifier", set_to(classes=6)),
+    "classifier, classes of text": ("classifier", set_to(classes="2")),
+    "classifier, degree of one": ("classifier", set_to(degree=1)),
+    "classifier, no temperature": ("classifier", set_to(temperature=None)),
+    "classifier, the memories as epsilon": ("classifier", set_to(epsilon={"array": 0})),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_stores_come_back(name, tmp_path):
+    attrax.save(tmp_path / "m", OTHERS[name])
+    write(tmp_path / "m", *parts(tmp_path / "m"))
+    assert_same(attrax.load(tmp_path / "m"), OTHERS[name])
+
+
+@pytest.mark.parametrize("name", HOSTILE_OTHERS)
+def test_hostile_headers_of_other_stores_are_refused(name, tmp_path):
+    store, change = HOSTILE_OTHERS[name]
+    attrax.save(tmp_path / "m", OTHERS[store])
+    header, body = parts(tmp_path / "m")
+    write(tmp_path / "m", change(header), body)
+    with pytest.raises(FileFormatError, match="damaged"):
+        attrax.load(tmp_path / "m")

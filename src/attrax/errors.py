@@ -103,3 +103,16 @@ def number(name: str, value: Any) -> Array:
     if not jnp.issubdtype(array.dtype, jnp.floating) or not isinstance(array, jax.Array):
         array = jnp.asarray(array, jnp.result_type(float))
     return array
+
+
+def is_floats(value: Any, *shape: int | None) -> bool:
+    """Whether a value is a floating-point array of a shape, `None` being any length but zero.
+
+    For what a file describes, which may be anything.
+    """
+    return (
+        isinstance(value, jax.Array)
+        and jnp.issubdtype(value.dtype, jnp.floating)
+        and value.ndim == len(shape)
+        and all(a > 0 if b is None else a == b for a, b in zip(value.shape, shape, strict=True))
+    )

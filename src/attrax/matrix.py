@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from .errors import NoEnergyError, as_floats, is_concrete, positive
+from .errors import NoEnergyError, as_floats, is_concrete, is_floats, positive
 from .matrixspace import MatrixSpace, UnitMatrixSpace
 from .precision import accumulate
 from .separation.base import inverse
@@ -106,10 +106,25 @@ class MatrixMemory(eqx.Module):
         self.check_loaded()
 
     def check_loaded(self) -> None:
-        """Refuse options that do not fit together.
+        """Refuse fields that do not fit together, as a file may describe them.
 
         **Raises:** `ValueError` that says which.
         """
+        matrix, width = self.matrix, self.width
+        fits = (
+            is_floats(matrix, None, None)
+            and (self.threshold is None or is_floats(self.threshold, matrix.shape[0]))
+            and (self.normaliser is None or is_floats(self.normaliser, matrix.shape[1]))
+            and is_floats(self.scale)
+            and (self.feature_map is None or callable(self.feature_map))
+            and self.units in ("real", *LEVELS)
+            and type(self.self_term) is bool
+            and self.symmetry in get_args(Symmetry)
+            and type(width) is int
+            and (width > 0 if self.feature_map is not None else width == matrix.shape[1])
+        )
+        if not fits:
+            raise ValueError("its fields make no memory of a matrix")
         linear = self.units == "real" and self.self_term
         if not linear and not self._plain:
             raise ValueError(

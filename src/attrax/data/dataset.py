@@ -50,7 +50,7 @@ class Dataset:
         )
 
     @property
-    def images(self) -> Float32[np.ndarray, "n *shape"]:
+    def images(self) -> Float32[np.ndarray, "n *shape"]:  # noqa: F821
         """The rows as images, shape `(n, *shape)`."""
         return self.x.reshape(len(self.x), *self.shape)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from ..errors import NoEnergyError, as_floats
+from ..errors import NoEnergyError, as_floats, is_floats
 from ..separation import AbstractAdditive, GhostSoftmax, Power, Softmax
 from ..separation.base import AbstractImplicit, largest, match
 from ..similarity.sums import products
@@ -57,10 +57,12 @@ class BinaryMemory(eqx.Module):
         self.check_loaded()
 
     def check_loaded(self) -> None:
-        """Refuse a separation that is no sum over memories.
+        """Refuse a separation that is no sum over memories, and rows that a file may describe.
 
-        **Raises:** `TypeError` that names one that is.
+        **Raises:** `TypeError` that names a separation that is one; `ValueError` for the rows.
         """
+        if not is_floats(self.keys, None, None) or type(self.self_term) is not bool:
+            raise ValueError("its fields make no memory of two-state units")
         part = self.separation
         if not isinstance(part, AbstractAdditive) or isinstance(part, AbstractImplicit):
             raise TypeError(

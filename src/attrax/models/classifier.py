@@ -7,7 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..errors import as_floats, positive
+from ..errors import as_floats, is_floats, positive
 from ..memory import Memory
 from ..separation import Power
 from ..similarity import Dot
@@ -64,14 +64,25 @@ class DenseClassifier(eqx.Module):
         epsilon: ArrayLike = 1.0,
     ):
         self.memories = as_floats("memories", memories, ndim=2)
-        self.classes = whole("classes", classes, 2)
-        self.degree = whole("degree", degree, 2)
+        self.classes, self.degree = whole("classes", classes, 2), whole("degree", degree, 2)
         self.temperature = positive("temperature", temperature)
         self.epsilon = positive("epsilon", epsilon)
-        if not (self.memories.shape[0] and self.memories.shape[1] > classes):
+        self.check_loaded()
+
+    def check_loaded(self) -> None:
+        """Refuse fields that do not fit together, as a file may describe them.
+
+        **Raises:** `ValueError` that says which.
+        """
+        whole("classes", self.classes, 2)
+        whole("degree", self.degree, 2)
+        if not (is_floats(self.temperature) and is_floats(self.epsilon)):
+            raise ValueError("`temperature` and `epsilon` must be numbers.")
+        rows = is_floats(self.memories, None, None)
+        if not (rows and self.memories.shape[1] > self.classes):
             raise ValueError(
                 "`memories` must have a row, and columns for at least one pixel and "
-                f"{classes} classes, but its shape is {self.memories.shape}."
+                f"{self.classes} classes, but its shape is {np.shape(self.memories)}."
             )
 
     @property
