@@ -41,6 +41,9 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("attrax")
 
 
+# Tracing makes many small objects that live on: to look through them all the time takes a twentieth.
+gc.set_threshold(50_000, 20, 100)
+
 # Every compiled program maps some memory, and Linux allows a process 65,530 maps; beyond them XLA
 # crashes. So programs are dropped from time to time; the cache on disk has them still.
 MAPS, MOST_MAPS, FINISHED = Path("/proc/self/maps"), 25_000, itertools.count(1)
