@@ -41,7 +41,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("attrax")
 
 
-# Tracing makes many small objects that live on: to look through them all the time takes a twentieth.
+# Tracing makes many small objects that live on, and looking through them takes a twentieth.
 gc.set_threshold(50_000, 20, 100)
 
 # Every compiled program maps some memory, and Linux allows a process 65,530 maps; beyond them XLA
