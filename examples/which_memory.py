@@ -113,12 +113,12 @@ def restored(draw, sizes):
 
 of_random, of_pictures = restored(random_rows, random_sizes), restored(picture_rows, picture_sizes)
 
-# In percent, of random patterns and of pictures.
+# In percent, of random patterns (r) and of pictures (p).
 
 columns = [(of_random, size) for size in (16, 32, 64, 96)]
 columns += [(of_pictures, size) for size in (8, 32, 64, 96)]
 columns += [(of_random, 1024), (of_pictures, 900)]
-heads = [f"{size} {'random' if found is of_random else 'pictures'}" for found, size in columns]
+heads = [f"{'r' if found is of_random else 'p'} {size}" for found, size in columns]
 print("| |", " | ".join(heads), "|")
 for name in names:
     counts = [found[name][size] for found, size in columns if size in found[name]]
