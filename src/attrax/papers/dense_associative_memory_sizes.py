@@ -1,0 +1,134 @@
+"""Sizes of the runs of the dense associative memory, and all that is measured in one."""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import data as datasets
+from . import dense_associative_memory_capacity as dc
+from . import dense_associative_memory_compared as dm
+from . import dense_associative_memory_logic as dl
+from .contract import side_by_side
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """Sizes of a run.
+
+    - `draws`: networks whose units are tried, for each n and K.
+    - `networks`, `starts`: of random starts, for each of `kinds`, (n, rectified).
+    - `sizes`, `loads`, `half_draws`, `half_starts`: N, K/N², and how often, for n = 3.
+    - `digits`, `clothes`: trainings on handwritten digits, and on larger images.
+    """
+
+    draws: int
+    networks: int
+    starts: int
+    kinds: tuple[tuple[int, bool], ...]
+    sizes: tuple[int, ...]
+    loads: tuple[float, ...]
+    half_draws: int
+    half_starts: int
+    digits: dm.Runs
+    clothes: dm.Runs | None
+
+
+PROFILES = {
+    "quick": Profile(
+        draws=20,
+        networks=2,
+        starts=50,
+        kinds=((2, False), (3, True), (4, False), (4, True), (5, True)),
+        sizes=(50, 100),
+        loads=(0.025, 0.04, 0.06, 0.09),
+        half_draws=4,
+        half_starts=50,
+        digits=dm.Runs(
+            images=1797,
+            test=450,
+            degrees=(2, 3, 20),
+            memories=100,
+            epochs=200,
+            seeds=1,
+            fixed=0.1,
+            rival_epochs=60,
+        ),
+        clothes=None,
+    ),
+    "full": Profile(
+        draws=200,
+        networks=5,
+        starts=100,
+        kinds=(*dc.KINDS, *dc.STEEP),
+        sizes=(50, 70, 100, 140, 200),
+        loads=(0.02, 0.03, 0.04, 0.05, 0.065, 0.08),
+        half_draws=8,
+        half_starts=25,
+        digits=dm.Runs(
+            images=1797,
+            test=450,
+            degrees=(2, 3, 20),
+            memories=100,
+            epochs=400,
+            seeds=5,
+            fixed=0.1,
+            rival_epochs=100,
+        ),
+        clothes=dm.Runs(
+            images=60_000,
+            test=10_000,
+            degrees=(2, 3, 10, 20),
+            memories=100,
+            epochs=1000,
+            seeds=1,
+            fixed=0.2,
+            rival_epochs=20,
+            large=(2000, 200),
+        ),
+    ),
+}
+EPSILONS = tuple(10.0**-k for k in range(7))
+
+
+def measure(sizes: Profile, data: str, seed: int, folder: Path | None) -> dict[str, Any]:
+    """All measurements, by name; None for digits where scikit-learn is missing.
+
+    **Arguments:**
+
+    - `data`: the set of the larger images.
+    - `sizes`: of the run; `seed`: of all draws.
+    - `folder`: for checkpoints of the classifiers, or `None`.
+    """
+    starts = partial(dc.random_starts, draws=sizes.networks, starts=sizes.starts, seed=seed)
+    half = partial(
+        dc.half_recalled,
+        sizes.sizes,
+        sizes.loads,
+        draws=sizes.half_draws,
+        starts=sizes.half_starts,
+        seed=seed,
+    )
+    digits = sizes.digits if datasets.available()["digits"] else None
+    sets = {"digits": ("digits", digits), "clothes": (data, sizes.clothes)}
+    # The longest first.
+    tasks: dict[str, Any] = {}
+    for name, runs in reversed(sets.values()):
+        if runs is not None:
+            tasks |= dm.tasks(name, runs, seed, None if folder is None else folder / name)
+    tasks |= {f"half{kind}": partial(half, kind) for kind in (False, True)}
+    tasks |= {f"starts{kind}": partial(starts, *kind) for kind in sizes.kinds}
+    tasks["slope"] = partial(starts, 4, True, rule="field")
+    tasks |= {f"flips{n}": partial(dc.flips, n, sizes.draws, seed) for n in dc.STORED}
+    tasks["descents"] = lambda: [dl.descents(*kind, 10, seed) for kind in ((3, True), (4, False))]
+    tasks["xor"] = dl.xor
+    tasks["formulas"] = partial(dl.beside_formulas, 10, seed)
+    tasks["dual"] = partial(dl.dual, EPSILONS, seed)
+    parts = side_by_side(tasks)
+    parts["starts"] = {kind: parts[f"starts{kind}"] for kind in sizes.kinds}
+    parts["epsilons"] = np.array(EPSILONS)
+    for part, (name, runs) in sets.items():
+        parts[part] = None if runs is None else dm.compared(name, runs, seed, parts)
+    return parts
