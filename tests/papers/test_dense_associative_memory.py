@@ -23,7 +23,7 @@ NAMES = [claim.name for claim in paper.CLAIMS]
 
 def test_units_flip_as_often_as_the_exact_law_says(monkeypatch):
     monkeypatch.setitem(dc.STORED, 2, (7, 14, 20))
-    found = dc.flips(2, 60, 0)
+    found = dc.flips(2, 240, 0)
     assert found.z.max() < 3.5
     # A fifth more would be seen, and so is the paper's formula at 14 patterns.
     assert np.max(np.abs(1.2 * found.share - found.exact)[1:] / found.error[1:]) > 3.5

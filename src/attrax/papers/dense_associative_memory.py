@@ -104,7 +104,7 @@ CLAIMS = (
         least=1.0,
     ),
     Claim(
-        "Duality: |c(ε) − c of one hidden layer| falls as ε to the power",
+        "Duality: distance of c(ε) from c of one hidden layer falls as ε to the power",
         "1",
         "§5; trained memories, double precision",
         least=1.0,

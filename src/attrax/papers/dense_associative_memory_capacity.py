@@ -60,8 +60,13 @@ def _flipped(keys, counts, *, degree: int, most: int):
         there = jnp.arange(most) < count
         rows = jax.random.rademacher(key, (most, UNITS), jnp.float32)
         memory = dense_memory(jnp.where(there[:, None], rows, 0), degree, rectified=False)
-        wrong = jax.lax.map(lambda row: jnp.sum(memory.pull(row) != row), rows[:probes])
-        return jnp.sum(jnp.where(there[:probes], wrong, 0))
+
+        def wrong(row):
+            # The law counts an undecided unit as half a flip; energies are whole numbers.
+            sides = row * memory.drive(row)
+            return jnp.sum(jnp.where(sides == 0, 0.5, (sides < 0).astype(row.dtype)))
+
+        return jnp.sum(jnp.where(there[:probes], jax.lax.map(wrong, rows[:probes]), 0))
 
     return jax.lax.map(one, (keys, counts))
 
