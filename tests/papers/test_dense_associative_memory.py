@@ -249,7 +249,7 @@ def test_a_run_writes_its_files(part, tmp_path, monkeypatch):
 
 def test_sets_are_learnt_seed_by_seed(tmp_path):
     pytest.importorskip("sklearn")
-    runs = dm.Runs(300, 60, (2, 3), 10, 2, 2, 0.1, 1, (12, 1))
+    runs = dm.Runs(300, 60, (2, 3), 10, 2, 2, 1, (12, 1))
     tasks = dm.tasks("digits", runs, 0, tmp_path)
     assert list(tasks) == ["digits 2", "digits 3", "digits rivals", "digits large"]
     found = dm.compared("digits", runs, 0, {name: task() for name, task in tasks.items()})

@@ -28,7 +28,6 @@ class Runs:
 
     - `images`, `test`: how many there are to learn from, and to be judged by.
     - `degrees`, `memories`, `epochs`, `seeds`: n, K, and so on.
-    - `fixed`: the test error that epochs are counted to.
     - `rival_epochs`: of logistic regression and an MLP.
     - `large`: K and epochs of one more training of n = 3, or `None`.
     """
@@ -39,7 +38,6 @@ class Runs:
     memories: int
     epochs: int
     seeds: int
-    fixed: float
     rival_epochs: int
     large: tuple[int, int] | None = None
 

@@ -15,7 +15,7 @@ _COLOURS = {2: "C0", 3: "C1", 10: "C2", 20: "C3"}
 
 
 def draw(path: Path, found: dict[str, Any]) -> None:
-    """Write the sheet to `path`; without larger images that of digits, and without either none."""
+    """Write the sheet to `path`; of larger images, or of digits where there are none."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(17, 12.5), layout="constrained")

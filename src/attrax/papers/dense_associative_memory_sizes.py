@@ -53,7 +53,6 @@ PROFILES = {
             memories=100,
             epochs=200,
             seeds=1,
-            fixed=0.1,
             rival_epochs=60,
         ),
         clothes=None,
@@ -74,7 +73,6 @@ PROFILES = {
             memories=100,
             epochs=400,
             seeds=5,
-            fixed=0.1,
             rival_epochs=100,
         ),
         clothes=dm.Runs(
@@ -84,7 +82,6 @@ PROFILES = {
             memories=100,
             epochs=1000,
             seeds=1,
-            fixed=0.2,
             rival_epochs=20,
             large=(2000, 200),
         ),
