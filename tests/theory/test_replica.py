@@ -11,6 +11,7 @@ from attrax.theory import (
     hebb_capacity,
     hebb_free_energy,
     hebb_order_parameters,
+    replica,
     spin_glass_temperature,
     transition_load,
 )
@@ -265,3 +266,15 @@ def test_single_precision_broadcasting_and_transformations():
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_one_program_serves_several_numbers_of_points():
+    loads = np.linspace(0.01, 0.12, 8)
+    expected = hebb_order_parameters(loads, 0.2).overlap
+    programs = replica._parameters._cache_size()
+    for count in (5, 6, 7):
+        found = hebb_order_parameters(loads[:count], 0.2).overlap
+        np.testing.assert_array_equal(found, expected[:count])
+    assert replica._parameters._cache_size() == programs
+    assert hebb_order_parameters(loads[:0], 0.2).overlap.shape == (0,)
+    assert critical_load(np.full((2, 3), 0.3)).shape == (2, 3)
