@@ -37,12 +37,13 @@ class Line:
 LINES: list[Line] = []
 
 
-def seconds(function) -> float:
+def seconds(function, warm: bool = True) -> float:
     """Wall time of one call, its result waited for.
 
     An untimed call goes before it: threads of the rival that ran last still spin for a while.
     """
-    jax.block_until_ready(function())
+    if warm:
+        jax.block_until_ready(function())
     start = time.perf_counter()
     jax.block_until_ready(function())
     return time.perf_counter() - start
@@ -57,10 +58,12 @@ def versus(benchmark, request):
         jax.block_until_ready(ours())
         cold = time.perf_counter() - start
         pairs, until = [], time.perf_counter() + PATIENCE
-        while len(pairs) < rounds or (len(pairs) < MOST and time.perf_counter() < until):
-            pairs.append((seconds(ours), seconds(theirs)))
+        # What is run once takes minutes, beside which a warm start is nothing.
+        warm = rounds > 1
+        while len(pairs) < rounds or (warm and len(pairs) < MOST and time.perf_counter() < until):
+            pairs.append((seconds(ours, warm), seconds(theirs, warm)))
         ratios = [a / b for a, b in pairs]
-        low, _, high = quantiles(ratios, n=4)
+        low, _, high = quantiles(ratios, n=4) if warm else ratios * 3
         benchmark.extra_info.update(rival=rival, ratio=median(ratios), target=target)
         benchmark.pedantic(lambda: jax.block_until_ready(ours()), rounds=1, iterations=1)
         LINES.append(
