@@ -113,16 +113,17 @@ def restored(draw, sizes):
 
 of_random, of_pictures = restored(random_rows, random_sizes), restored(picture_rows, picture_sizes)
 
-# In percent, of random patterns (r) and of pictures (p).
+# In percent; rules stop at the capacity that is small.
 
-columns = [(of_random, size) for size in (16, 32, 64, 96)]
-columns += [(of_pictures, size) for size in (8, 32, 64, 96)]
-columns += [(of_random, 1024), (of_pictures, 900)]
-heads = [f"{'r' if found is of_random else 'p'} {size}" for found, size in columns]
-print("| |", " | ".join(heads), "|")
-for name in names:
-    counts = [found[name][size] for found, size in columns if size in found[name]]
-    print(f"| {name} |", " | ".join(f"{100 * k / (draws * queries):.0f}" for k in counts), "|")
+print("| stored |", " | ".join(reversed(names)), "|")
+for found, what, sizes in (
+    (of_random, "random", (16, 32, 64, 96, 1024)),
+    (of_pictures, "pictures", (8, 32, 64, 96, 900)),
+):
+    for size in sizes:
+        counts = [found[name][size] for name in reversed(names) if size in found[name]]
+        shares = [f"{100 * k / (draws * queries):.0f}" for k in counts]
+        print(f"| {size} {what} |", " | ".join(shares), "|")
 
 # What a memory keeps, and how long a run of twenty queries to rest takes, beside the fastest: the
 # medians of runs that take turns.

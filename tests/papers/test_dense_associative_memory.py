@@ -14,7 +14,7 @@ from attrax.papers import dense_associative_memory_capacity as dc
 from attrax.papers import dense_associative_memory_compared as dm
 from attrax.papers import dense_associative_memory_logic as dl
 from attrax.papers import dense_associative_memory_training as dt
-from attrax.papers.dense_associative_memory_sizes import PROFILES
+from attrax.papers.dense_associative_memory_sizes import LEARNT, PROFILES
 from attrax.papers.dense_associative_memory_verdicts import judge
 from attrax.papers.hamux_images import Images
 
@@ -184,6 +184,7 @@ def measured(**changes):
         "dual": epsilons,
         "formulas": 0.0,
         "digits": compared(),
+        "mnist": compared(),
         "clothes": clothes,
     }
     return found | changes
@@ -221,29 +222,42 @@ def test_what_is_broken_fails():
         "Clothes: test error of n = 3 beyond an M": "differs",
         "Clothes: test error of n = 3 beyond logi": "differs",
     }
-    both = verdicts(clothes=worse, digits=compared(third=0.2))
+    both = verdicts(clothes=worse, mnist=compared(third=0.2))
     assert both["Clothes: test error of n = 3 beyond an M"] == "fails"
-    assert both["Digits: test error of n = 3 beyond that "] == "fails"
+    assert both["MNIST: test error of n = 3 beyond that o"] == "fails"
+    # Without MNIST the smaller digits speak.
+    smaller = verdicts(clothes=worse, mnist=None, digits=compared(third=0.2))
+    assert smaller["Clothes: test error of n = 3 beyond an M"] == "fails"
+    assert smaller["Digits: test error of n = 3 beyond that "] == "fails"
+    assert (
+        verdicts(clothes=worse, mnist=None)["Clothes: test error of n = 3 beyond an M"] == "differs"
+    )
 
 
 def test_what_was_not_run_says_so():
-    results = judge(paper.CLAIMS, measured(clothes=None, digits=None))
+    results = judge(paper.CLAIMS, measured(clothes=None, mnist=None, digits=None))
     skipped = [result for result in results if result.verdict == "not run"]
-    assert len(skipped) == 17
-    assert all("pip install" in r.note or "--profile full" in r.note for r in skipped)
+    assert len(skipped) == 24
+    ways = ("pip install", "--profile full", "download=True")
+    assert all(any(way in result.note for way in ways) for result in skipped)
 
 
-@pytest.mark.parametrize("part", ["clothes", "digits", "neither"])
+@pytest.mark.parametrize("part", ["clothes", "mnist", "digits", "neither"])
 def test_a_run_writes_its_files(part, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
-    without = {"clothes": (), "digits": ("clothes",), "neither": ("clothes", "digits")}[part]
+    without = {
+        "clothes": (),
+        "mnist": ("clothes",),
+        "digits": ("clothes", "mnist"),
+        "neither": ("clothes", "mnist", "digits"),
+    }[part]
     found = measured(**dict.fromkeys(without))
     monkeypatch.setattr(paper, "measure", lambda *_: found)
     run = paper.run("quick", out=tmp_path)
     folder = tmp_path / "dense-associative-memory"
     assert json.loads((folder / "claims.json").read_text("utf-8")) == run.to_json()
     errors = json.loads((folder / "config.json").read_text("utf-8"))["errors"]
-    assert list(errors) == [name for name in ("digits", "clothes") if name not in without]
+    assert list(errors) == [name for name in LEARNT if name not in without]
     assert (folder / "figure.png").stat().st_size > 20_000
 
 
@@ -265,5 +279,5 @@ def test_sets_are_learnt_seed_by_seed(tmp_path):
 
 def test_profiles_name_recipes():
     for sizes in PROFILES.values():
-        for runs in (sizes.digits, sizes.clothes):
+        for runs in (sizes.digits, sizes.mnist, sizes.clothes):
             assert runs is None or set(runs.degrees) <= set(dt.RECIPES)

@@ -8,6 +8,7 @@ import numpy as np
 from ..theory import dense_capacity
 from . import dense_associative_memory_capacity as dc
 from . import dense_associative_memory_compared as dm
+from .dense_associative_memory_sizes import LEARNT
 from .hamux_images import Images
 
 _TILES = 5
@@ -15,7 +16,7 @@ _COLOURS = {2: "C0", 3: "C1", 10: "C2", 20: "C3"}
 
 
 def draw(path: Path, found: dict[str, Any]) -> None:
-    """Write the sheet to `path`; of larger images, or of digits where there are none."""
+    """Write the sheet to `path`; of the largest images that were learnt."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(17, 12.5), layout="constrained")
@@ -29,7 +30,7 @@ def draw(path: Path, found: dict[str, Any]) -> None:
         ax.spines[["top", "right"]].set_visible(False)
     for ax in axes[2]:
         ax.set_axis_off()
-    learnt: dm.Compared | None = found["clothes"] or found["digits"]
+    learnt: dm.Compared | None = found["clothes"] or found["mnist"] or found["digits"]
     if learnt is not None:
         _errors(axes[1, 0], learnt)
         _compared(axes[1, 1], found)
@@ -114,7 +115,7 @@ def _dual(ax, found) -> None:
         found["epsilons"], found["dual"][-1] * found["epsilons"] * 1e6, "k--", lw=1, label="∝ ε"
     )
     ax.set(xlabel="ε, where labels stand", ylabel="largest difference of c")
-    ax.set_title("Duality: labels at ±ε and one hidden layer", fontsize=11)
+    ax.set_title("Duality: one hidden layer as ε → 0", fontsize=11)
     ax.legend(fontsize=9)
 
 
@@ -139,7 +140,7 @@ def _errors(ax, learnt: dm.Compared) -> None:
 
 def _compared(ax, found) -> None:
     names, place = [], 0
-    for part in ("digits", "clothes"):
+    for part in LEARNT:
         learnt = found[part]
         if learnt is None:
             continue
@@ -158,7 +159,7 @@ def _compared(ax, found) -> None:
                 textcoords="offset points",
                 fontsize=8,
             )
-            names.append(f"{learnt.found.name}: {name}")
+            names.append(f"{part}: {name}")
             place += 1
     ax.set_yticks(range(place), names, fontsize=8)
     ax.invert_yaxis()
@@ -185,7 +186,7 @@ def _decided(ax, learnt: dm.Compared) -> None:
         share = np.bincount(active, minlength=bins[-1] + 1)[1:] / active.size
         colour, label = _COLOURS[degree], f"n = {degree}"
         ax.plot(bins, share, "o-", ms=4, color=colour, label=label)
-    ax.set_xticks(bins, [*map(str, bins[:-1]), f"≥ {bins[-1]}"])
+    ax.set_xticks(bins, [*map(str, bins[:-1]), f"{bins[-1]}+"])
     ax.set(xlabel="memories that decide an image", ylabel="share of images")
     ax.set_title("Parts of at least 0.9 of the largest", fontsize=11)
     ax.legend(fontsize=9)
@@ -204,4 +205,4 @@ def _memories(ax, classifier, degree: int, pictures: Images) -> None:
             top, left = row * (height + 1), column * (width + 1)
             sheet[top : top + height, left : left + width] = tiles[row, column].mean(-1)
     ax.imshow(sheet, cmap="RdBu_r", vmin=-1, vmax=1)
-    ax.set_title(f"n = {degree}: pixels of memories, −1 blue to +1 red", fontsize=11)
+    ax.set_title(f"n = {degree}: memories, −1 blue, +1 red", fontsize=11)

@@ -12,6 +12,7 @@ from . import dense_associative_memory_logic as dl
 from .contract import Claim, Result
 
 _DIGITS = 'Needs the digits of scikit-learn: pip install "attrax[sklearn]".'
+_MNIST = 'Needs the full profile, and MNIST: attrax.data.load("mnist", download=True).'
 _LONG = "Needs some hours: attrax reproduce dense-associative-memory --profile full --out DIR."
 
 
@@ -24,8 +25,9 @@ def judge(declared: Sequence[Claim], found: dict[str, Any]) -> list[Result]:
         *_starts(claims, found),
         *_half(claims, found),
         *_dual(claims, found),
-        *_digits(claims, found["digits"]),
-        *_clothes(claims, found["clothes"], found["digits"]),
+        *_written(claims, found["digits"], 0.1, _DIGITS),
+        *_written(claims, found["mnist"], 0.05, _MNIST),
+        *_clothes(claims, found["clothes"], found["mnist"] or found["digits"]),
     ]
 
 
@@ -137,14 +139,14 @@ def _dual(claims, found) -> list[Result]:
     ]
 
 
-def _digits(claims, found: dm.Compared | None) -> list[Result]:
+def _written(claims, found: dm.Compared | None, error: float, missing: str) -> list[Result]:
     if found is None:
-        return [next(claims).not_run(_DIGITS) for _ in range(7)]
+        return [next(claims).not_run(missing) for _ in range(7)]
     logistic, mlp = _rivals(found)
     alone = _alone(found)
     return [
-        next(claims).judge(found.errors(3) - found.errors(2), note=_errors(found)),
-        _epochs(next(claims), found, 0.1),
+        next(claims).judge(found.errors(3) - found.errors(2), note=f"{_errors(found)}."),
+        _epochs(next(claims), found, error),
         next(claims).judge(found.errors(3) - mlp),
         next(claims).judge(found.errors(20) - logistic),
         next(claims).judge([float(np.min(np.diff(list(alone.values()))))], note=_listed(alone)),
@@ -162,7 +164,7 @@ def _clothes(claims, found: dm.Compared | None, digits: dm.Compared | None) -> l
     logistic, mlp = _rivals(found)
     gap = found.errors(3) - found.errors(2)
     error = np.sqrt(2 * found.errors(3).mean() / len(found.found.test_x))
-    text, why, matched = _errors(found), "", {}
+    text, why, matched = f"{_errors(found)}.", "", {}
     if digits is not None:
         lines, layers = _rivals(digits)
         matched = {
@@ -171,8 +173,8 @@ def _clothes(claims, found: dm.Compared | None, digits: dm.Compared | None) -> l
             20: np.mean(digits.errors(20) - lines) <= 0,
         }
         why = (
-            " The same code, loss and optimiser do so on handwritten digits, of which the paper "
-            f"speaks ({_errors(digits)}): these images suit the recipe less."
+            f" The same code, loss and optimiser do so on {digits.found.name} ({_errors(digits)}), "
+            "handwritten as the paper's images are: these images suit the recipe less."
         )
     alone, single = _alone(found), _single(found)
     mean = {n: float(np.mean([np.mean(v) for v in each])) for n, each in found.votes.items()}
@@ -181,9 +183,7 @@ def _clothes(claims, found: dm.Compared | None, digits: dm.Compared | None) -> l
     steep = [mean[n] for n in found.votes if n > 2]
     after, last = int(found.large.epochs[-1]), float(found.large.error[-1])
     fewer = np.mean([run.after(after) for run in found.learnt[3]])
-    shares = {
-        part: _alone(each)[20] for part, each in (("clothes", found), ("digits", digits)) if each
-    }
+    shares = {each.found.name: _alone(each)[20] for each in (found, digits) if each is not None}
     return [
         next(claims).judge(
             gap,
@@ -210,7 +210,7 @@ def _clothes(claims, found: dm.Compared | None, digits: dm.Compared | None) -> l
         next(claims).judge(
             [float(np.mean(votes == 1)) for votes in found.votes[20]],
             note="; ".join(f"{part} {share:.2f}" for part, share in shares.items()) + ".",
-            explained=shares.get("digits", 0) >= 0.4,
+            explained=digits is not None and _alone(digits)[20] >= 0.4,
         ),
         next(claims).judge(
             [float(np.mean(active == 1)) for active in found.active[20]], note=_listed(single)
@@ -228,7 +228,7 @@ def _rivals(found: dm.Compared) -> tuple[np.ndarray, np.ndarray]:
 def _errors(found: dm.Compared) -> str:
     errors = {f"n = {n}": found.errors(n).mean() for n in found.learnt}
     errors |= {name: np.mean(values) for name, values in found.rivals.items()}
-    return ", ".join(f"{name}: {error:.3f}" for name, error in errors.items()) + "."
+    return ", ".join(f"{name}: {error:.3f}" for name, error in errors.items())
 
 
 def _epochs(claim: Claim, found: dm.Compared, error: float) -> Result:
