@@ -5,6 +5,8 @@ shape annotations (`--jaxtyping-packages` in pyproject.toml) is installed after 
 import gc
 import itertools
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -62,3 +64,30 @@ def pytest_runtest_teardown():
 def root() -> Path:
     """The root of the repository."""
     return ROOT
+
+
+@pytest.fixture
+def printed(tmp_path):
+    """Run a script by itself, compiled as users do, and return what it prints.
+
+    For those that compute for longer than they compile.
+    """
+
+    def run(script: Path) -> str:
+        environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+        done = subprocess.run(
+            [sys.executable, "-W", "error", script],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    return run
+
+
+def pytest_collection_modifyitems(items):
+    # The longest first, so that no worker waits at the end for another's.
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, ("wheel", "slow"))))

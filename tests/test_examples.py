@@ -2,10 +2,7 @@
 
 import contextlib
 import io
-import os
 import runpy
-import subprocess
-import sys
 
 import pytest
 from sybil import Sybil
@@ -19,6 +16,7 @@ def table(text):
     return {name: [int(cell) for cell in cells] for name, cells in numbers.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "page"),
     [
@@ -35,18 +33,10 @@ def test_a_page_shows_what_its_script_prints(name, page, root, tmp_path, monkeyp
     compare(name, page, root, printed.getvalue())
 
 
-def test_the_page_on_memories_shows_what_its_script_prints(root, tmp_path):
-    """By itself and compiled as users do: its networks take longer than their compilation."""
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    done = subprocess.run(
-        [sys.executable, str(root / "examples" / "which_memory.py")],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    compare("which_memory", "which-memory", root, done.stdout)
+@pytest.mark.slow
+def test_the_page_on_memories_shows_what_its_script_prints(root, printed):
+    script = root / "examples" / "which_memory.py"
+    compare("which_memory", "which-memory", root, printed(script))
 
 
 def compare(name, page, root, printed):

@@ -10,7 +10,8 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # Those whose numbers stand on a page are run, and compared with it, by test_examples.py.
-EXAMPLES = sorted(set(ROOT.glob("examples/*.py")) - set(ROOT.glob("examples/which_*.py")))
+LEARN = ROOT / "examples" / "learn.py"
+EXAMPLES = sorted(set(ROOT.glob("examples/*.py")) - set(ROOT.glob("examples/which_*.py")) - {LEARN})
 
 
 def name(path):
@@ -52,6 +53,12 @@ def test_the_blocks_of_a_page_run(page, elsewhere, picture):
 @pytest.mark.parametrize("example", EXAMPLES, ids=name)
 def test_an_example_runs(example, elsewhere, picture):
     runpy.run_path(str(example), run_name="__main__")
+
+
+@pytest.mark.slow
+def test_the_example_that_learns_runs(printed, tmp_path):
+    assert "learnt weights" in printed(LEARN)
+    assert (tmp_path / "learned.png").exists()
 
 
 def test_a_block_that_fails_is_seen(tmp_path):

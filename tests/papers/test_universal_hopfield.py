@@ -107,6 +107,7 @@ def test_every_official_number_has_its_test():
     assert 4 < Z < 5
 
 
+@pytest.mark.slow
 def test_separation_capacity_is_exact(images):
     found = ux.separation_capacity(images, SHAPE, FULL, KEY)
     assert set(found.curves) == set(ux.SEPARATIONS)
