@@ -120,18 +120,17 @@ def _stabilities(memory: MatrixMemory, rows: Float[Array, "n d"]) -> Float[Array
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _learnt(rows: Float[Array, "n d"], margin, max_epochs: int, symmetric: bool):
     """The couplings times d, and how many units of how many patterns are not stable."""
-    start, correct, finish = (_on_both_sides if symmetric else _apart)(rows, margin)
-    inputs = rows, jnp.arange(rows.shape[0])
+    start, epoch, finish = (_on_both_sides if symmetric else _apart)(rows, margin)
 
-    def epoch(carry):
+    def again(carry):
         state, number, _ = carry
-        state, changed = jax.lax.scan(correct, state, inputs)
-        return state, number + 1, jnp.any(changed)
+        state, changed = epoch(state)
+        return state, number + 1, changed
 
     # Nothing has changed in an epoch: all are stable in the same couplings.
     state, _, moving = jax.lax.while_loop(
         lambda carry: carry[2] & (carry[1] < max_epochs),
-        epoch,
+        again,
         (start, jnp.zeros((), jnp.int32), jnp.array(True)),
     )
     matrix = finish(state)
@@ -142,7 +141,7 @@ def _learnt(rows: Float[Array, "n d"], margin, max_epochs: int, symmetric: bool)
 
 
 def _apart(rows, margin):
-    """Units that learn apart from each other: their start, one correction, and their couplings.
+    """Units that learn apart from each other: their start, one epoch, and their couplings.
 
     What is kept is how often, and in which direction, each pattern was added to each unit: its
     fields follow from overlaps of patterns, without the couplings, and their norms from fields.
@@ -159,56 +158,71 @@ def _apart(rows, margin):
         square = square + wrong * (2 * gain + (width - 1))
         return (added.at[place].add(wrong * signs), times + wrong, square), jnp.any(wrong > 0)
 
+    def epoch(state):
+        state, changed = jax.lax.scan(correct, state, (rows, jnp.arange(rows.shape[0])))
+        return state, jnp.any(changed)
+
     def finish(state):
         return _hollow(state[0].T @ rows)
 
     none = jnp.zeros((width,), rows.dtype)
-    return (jnp.zeros_like(rows), none, none), correct, finish
+    return (jnp.zeros_like(rows), none, none), epoch, finish
 
 
 def _on_both_sides(rows, margin):
     """Units whose corrections are taken over by the other side of each coupling.
 
-    Beside what was added to each unit, the fields of all patterns are kept, of which a pattern
-    that is stable costs a row only. Fields and products with couplings have the diagonal in them.
+    Beside what was added to each unit, the fields of all patterns are kept, which say at once what
+    the next pattern to be learnt is. Fields and products with couplings have the diagonal in them.
     """
-    width = rows.shape[1]
+    count, width = rows.shape
     overlaps = rows @ rows.T
 
-    def correct(state, row):
-        signs, place = row
+    def following(state, place):
+        """The first pattern from `place` on with a unit that is not stable, or their number."""
+        _, fields, times, square = state
+        gains, limit = rows * fields - 2 * times[None], margin * jnp.sqrt(square)
+        wrong = jnp.any(gains <= limit[None], axis=1)
+        found = wrong & (jnp.arange(count) >= place)
+        return jnp.where(jnp.any(found), jnp.argmax(found), count).astype(jnp.int32)
+
+    def correct(state, place):
         added, fields, times, square = state
+        signs = rows[place]
         gain = signs * fields[place] - 2 * times
         wrong = (gain <= margin * jnp.sqrt(square)).astype(rows.dtype)
+        turn = wrong * signs
+        along = rows @ turn
 
-        def learn(added, fields, square):
-            turn = wrong * signs
-            along = rows @ turn
-            # Without a margin norms do not matter.
-            square = jax.lax.cond(margin > 0, grown, lambda *_: square, added, along, turn)
-            fields = fields + overlaps[place][:, None] * turn[None] + along[:, None] * signs[None]
-            return added.at[place].add(turn), fields, square
-
-        def grown(added, along, turn):
+        def grown():
             """The squares of norms of W + uξᵀ + ξuᵀ, off the diagonal, for a change u."""
             pulled = added.T @ along + rows.T @ (added @ turn)
             inner = wrong * (gain - 2 * times) + signs * pulled
             others = jnp.sum(wrong) - wrong
             return square + 2 * inner + wrong * (width - 1 + 2 * others) + others
 
-        def keep(*state):
-            return state
+        # Without a margin norms do not matter.
+        square = jax.lax.cond(margin > 0, grown, lambda: square)
+        fields = fields + overlaps[place][:, None] * turn[None] + along[:, None] * signs[None]
+        return added.at[place].add(turn), fields, times + wrong, square
 
-        changed = jnp.any(wrong > 0)
-        added, fields, square = jax.lax.cond(changed, learn, keep, added, fields, square)
-        return (added, fields, times + wrong, square), changed
+    def epoch(state):
+        first = following(state, 0)
+
+        def learn(carry):
+            state, place = carry
+            state = correct(state, place)
+            return state, following(state, place + 1)
+
+        state, _ = jax.lax.while_loop(lambda carry: carry[1] < count, learn, (state, first))
+        return state, first < count
 
     def finish(state):
         half = state[0].T @ rows
         return _hollow(half + half.T)
 
     none = jnp.zeros((width,), rows.dtype)
-    return (jnp.zeros_like(rows), jnp.zeros_like(rows), none, none), correct, finish
+    return (jnp.zeros_like(rows), jnp.zeros_like(rows), none, none), epoch, finish
 
 
 def _hollow(matrix):
