@@ -176,20 +176,21 @@ def _on_both_sides(rows, margin):
     the next pattern to be learnt is. Fields and products with couplings have the diagonal in them.
     """
     count, width = rows.shape
-    overlaps = rows @ rows.T
+    # Patterns along the last axis, which XLA makes vectors of.
+    overlaps, across = rows @ rows.T, rows.T
 
     def following(state, place):
         """The first pattern from `place` on with a unit that is not stable, or their number."""
         _, fields, times, square = state
-        gains, limit = rows * fields - 2 * times[None], margin * jnp.sqrt(square)
-        wrong = jnp.any(gains <= limit[None], axis=1)
+        gains, limit = across * fields - 2 * times[:, None], margin * jnp.sqrt(square)
+        wrong = jnp.any(gains <= limit[:, None], axis=0)
         found = wrong & (jnp.arange(count) >= place)
         return jnp.where(jnp.any(found), jnp.argmax(found), count).astype(jnp.int32)
 
     def correct(state, place):
         added, fields, times, square = state
         signs = rows[place]
-        gain = signs * fields[place] - 2 * times
+        gain = signs * fields[:, place] - 2 * times
         wrong = (gain <= margin * jnp.sqrt(square)).astype(rows.dtype)
         turn = wrong * signs
         along = rows @ turn
@@ -203,7 +204,7 @@ def _on_both_sides(rows, margin):
 
         # Without a margin norms do not matter.
         square = jax.lax.cond(margin > 0, grown, lambda: square)
-        fields = fields + overlaps[place][:, None] * turn[None] + along[:, None] * signs[None]
+        fields = fields + turn[:, None] * overlaps[place][None] + signs[:, None] * along[None]
         return added.at[place].add(turn), fields, times + wrong, square
 
     def epoch(state):
@@ -222,7 +223,7 @@ def _on_both_sides(rows, margin):
         return _hollow(half + half.T)
 
     none = jnp.zeros((width,), rows.dtype)
-    return (jnp.zeros_like(rows), jnp.zeros_like(rows), none, none), epoch, finish
+    return (jnp.zeros_like(rows), jnp.zeros_like(across), none, none), epoch, finish
 
 
 def _hollow(matrix):
