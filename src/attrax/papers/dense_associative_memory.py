@@ -10,10 +10,11 @@ of patterns that half of all starts find, duality, errors over epochs, votes, an
 Command: `attrax reproduce dense-associative-memory --profile full --out DIR`, which goes on from
 checkpoints in DIR if it was stopped.
 
-Run time: quick below a minute; full about an hour and a half, on two cores.
+Run time: quick below a minute; full about an hour, on two cores.
 
 Result: what the paper says of stores, of duality and of digits holds; small networks hold a little
-more than its formula; on Fashion-MNIST its recipe stays behind an MLP.
+more than its formula. Classifiers of MNIST and of Fashion-MNIST err less than logistic regression
+and little more than an MLP, if T ends low enough.
 
 **Source:** [krotov2016dense]
 """
@@ -245,7 +246,6 @@ def run(
         "data": name,
         "seed": seed,
         "batch": dt.BATCH,
-        "recipes": {str(n): recipe._asdict() for n, recipe in dt.RECIPES.items()},
         **dataclasses.asdict(sizes),
         "errors": {
             part: {f"n = {n}": found.errors(n).tolist() for n in found.learnt} | found.rivals

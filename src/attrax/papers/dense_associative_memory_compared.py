@@ -14,7 +14,7 @@ import optax
 
 from ..models import DenseClassifier
 from . import hamux_networks as hn
-from .dense_associative_memory_training import TOGETHER, Learnt, learn
+from .dense_associative_memory_training import TOGETHER, Learnt, Recipe, learn
 from .hamux_images import Images, images
 from .hamux_training import accuracy, fit
 
@@ -27,19 +27,24 @@ class Runs:
     """Trainings on one set of images.
 
     - `images`, `test`: how many there are to learn from, and to be judged by.
-    - `degrees`, `memories`, `epochs`, `seeds`: n, K, and so on.
+    - `recipes`: one a degree; `memories`, `epochs`, `seeds`: K, and so on.
     - `rival_epochs`: of logistic regression and an MLP.
-    - `large`: K and epochs of one more training of n = 3, or `None`.
+    - `large`: K and epochs of one more training by the recipe for n = 3, or `None`.
     """
 
     images: int
     test: int
-    degrees: tuple[int, ...]
+    recipes: tuple[Recipe, ...]
     memories: int
     epochs: int
     seeds: int
     rival_epochs: int
     large: tuple[int, int] | None = None
+
+    @property
+    def degrees(self) -> dict[int, Recipe]:
+        """The recipes by n."""
+        return {recipe.degree: recipe for recipe in self.recipes}
 
 
 @functools.lru_cache(maxsize=6)
@@ -120,9 +125,9 @@ def tasks(name: str, runs: Runs, seed: int, folder: Path | None) -> dict[str, An
     """What is to be run on one set, by name: trainings of each degree, rivals, the large one."""
     numbers = range(seed, seed + runs.seeds)
 
-    def train(degree):
+    def train(recipe):
         return [
-            learn(pictures(name, runs, i), degree, runs.memories, runs.epochs, i, folder)
+            learn(pictures(name, runs, i), recipe, runs.memories, runs.epochs, i, folder)
             for i in numbers
         ]
 
@@ -132,12 +137,14 @@ def tasks(name: str, runs: Runs, seed: int, folder: Path | None) -> dict[str, An
         ]
         return {rival: [errors[rival] for errors in each] for rival in RIVALS}
 
-    found: dict[str, Any] = {f"{name} {n}": partial(train, n) for n in runs.degrees}
+    found: dict[str, Any] = {
+        f"{name} {n}": partial(train, recipe) for n, recipe in runs.degrees.items()
+    }
     found[f"{name} rivals"] = compare
     if runs.large is not None:
         memories, epochs = runs.large
         found[f"{name} large"] = lambda: learn(
-            pictures(name, runs, seed), 3, memories, epochs, seed, folder
+            pictures(name, runs, seed), runs.degrees[3], memories, epochs, seed, folder
         )
     return found
 

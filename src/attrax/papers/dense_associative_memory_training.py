@@ -19,26 +19,19 @@ BATCH = 1000
 
 
 class Recipe(NamedTuple):
-    """How the memories of one degree are learnt, in the range of the paper's appendix A.
+    """How memories are learnt.
 
-    - `power`: m of the loss.
+    - `degree`: n of the energy; `power`: m of the loss.
     - `start`, `end`: T for 784 pixels and 100 memories, from the one to the other in the first
       fifth of all epochs.
     - `rate`: ε₀.
     """
 
+    degree: int
     power: int
     start: float
     end: float
-    rate: float
-
-
-RECIPES = {
-    2: Recipe(3, 300.0, 100.0, 0.04),
-    3: Recipe(3, 300.0, 180.0, 0.04),
-    10: Recipe(10, 450.0, 450.0, 0.04),
-    20: Recipe(30, 540.0, 540.0, 0.04),
-}
+    rate: float = 0.04
 
 
 class Learnt(NamedTuple):
@@ -70,10 +63,10 @@ def watched(epochs: int) -> list[int]:
 
 
 def learn(
-    found: Images, degree: int, memories: int, epochs: int, seed: int, folder: Path | None
+    found: Images, recipe: Recipe, memories: int, epochs: int, seed: int, folder: Path | None
 ) -> Learnt:
     """Train a dense classifier; go on from, and leave behind, a checkpoint in `folder`."""
-    recipe, size = RECIPES[degree], found.x.shape[1]
+    degree, size = recipe.degree, found.x.shape[1]
     # Logits are sums over memories of overlaps to the n.
     scale = size / 784 * (memories / 100) ** (1 / degree)
     drawn, order = jax.random.split(jax.random.fold_in(jax.random.key(seed), degree))
@@ -89,7 +82,9 @@ def learn(
     looks = {-(-epoch * len(found.x) // batch): epoch for epoch in watched(epochs)}
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    name = f"n{degree}-k{memories}-e{epochs}-seed{seed}"
+    # With all that decides what is learnt: another recipe must not go on from there.
+    name = f"n{degree}-m{recipe.power}-t{recipe.start:g}-{recipe.end:g}-r{recipe.rate:g}"
+    name = f"{name}-k{memories}-e{epochs}-seed{seed}"
     notes = None if folder is None else folder / f"{name}.json"
     errors = _read(notes)
 

@@ -27,7 +27,7 @@ def judge(declared: Sequence[Claim], found: dict[str, Any]) -> list[Result]:
         *_dual(claims, found),
         *_written(claims, found["digits"], 0.1, _DIGITS),
         *_written(claims, found["mnist"], 0.05, _MNIST),
-        *_clothes(claims, found["clothes"], found["mnist"] or found["digits"]),
+        *_clothes(claims, found["clothes"]),
     ]
 
 
@@ -143,82 +143,88 @@ def _written(claims, found: dm.Compared | None, error: float, missing: str) -> l
     if found is None:
         return [next(claims).not_run(missing) for _ in range(7)]
     logistic, mlp = _rivals(found)
-    alone = _alone(found)
     return [
-        next(claims).judge(found.errors(3) - found.errors(2), note=f"{_errors(found)}."),
+        next(claims).judge(found.errors(3) - found.errors(2), note=_errors(found)),
         _epochs(next(claims), found, error),
         next(claims).judge(found.errors(3) - mlp),
         next(claims).judge(found.errors(20) - logistic),
-        next(claims).judge([float(np.min(np.diff(list(alone.values()))))], note=_listed(alone)),
-        next(claims).judge([float(np.mean(votes == 1)) for votes in found.votes[20]]),
-        next(claims).judge(
-            [float(np.mean(active == 1)) for active in found.active[20]],
-            note=_listed(_single(found)),
-        ),
+        _growth(next(claims), found),
+        _prototypes(next(claims), found),
+        _decided(next(claims), found),
     ]
 
 
-def _clothes(claims, found: dm.Compared | None, digits: dm.Compared | None) -> list[Result]:
-    if found is None or found.large is None:
+def _clothes(claims, found: dm.Compared | None) -> list[Result]:
+    if found is None:
         return [claim.not_run(_LONG) for claim in claims]
     logistic, mlp = _rivals(found)
-    gap = found.errors(3) - found.errors(2)
+    gap, behind = found.errors(3) - found.errors(2), found.errors(3) - mlp
     error = np.sqrt(2 * found.errors(3).mean() / len(found.found.test_x))
-    text, why, matched = f"{_errors(found)}.", "", {}
-    if digits is not None:
-        lines, layers = _rivals(digits)
-        matched = {
-            "MLP": np.mean(digits.errors(3) - layers) <= 0.01,
-            3: np.mean(digits.errors(3) - lines) <= 0,
-            20: np.mean(digits.errors(20) - lines) <= 0,
-        }
-        why = (
-            f" The same code, loss and optimiser do so on {digits.found.name} ({_errors(digits)}), "
-            "handwritten as the paper's images are: these images suit the recipe less."
-        )
-    alone, single = _alone(found), _single(found)
+    text = f"{_errors(found)} A standard error of a difference is {error:.3f}."
     mean = {n: float(np.mean([np.mean(v) for v in each])) for n, each in found.votes.items()}
-    second, third = (np.concatenate(found.votes[n]) for n in (2, 3))
-    blur = float(np.sqrt(second.var() / second.size + third.var() / third.size))
-    steep = [mean[n] for n in found.votes if n > 2]
-    after, last = int(found.large.epochs[-1]), float(found.large.error[-1])
-    fewer = np.mean([run.after(after) for run in found.learnt[3]])
-    shares = {each.found.name: _alone(each)[20] for each in (found, digits) if each is not None}
+    few, steep = [mean[n] for n in (2, 3)], [mean[n] for n in found.votes if n > 2]
     return [
-        next(claims).judge(
-            gap,
-            note=f"{text} A standard error of the difference is {error:.3f}.",
-            explained=bool(abs(gap.mean()) < 2 * error),
-        ),
+        next(claims).judge(gap, note=text, explained=bool(abs(gap.mean()) < 2 * error)),
         _epochs(next(claims), found, 0.2),
         next(claims).judge(
-            found.errors(3) - mlp, note=text + why, explained=bool(matched.get("MLP"))
+            behind,
+            note=f"{text} No more than that from the bound, 0.010, which no claim of the paper's "
+            "asks for.",
+            explained=bool(behind.mean() < 0.01 + error),
         ),
-        next(claims).judge(
-            found.errors(3) - logistic, note=text + why, explained=bool(matched.get(3))
-        ),
-        next(claims).judge(
-            found.errors(20) - logistic, note=text + why, explained=bool(matched.get(20))
-        ),
-        next(claims).judge([float(np.min(np.diff(list(alone.values()))))], note=_listed(alone)),
+        next(claims).judge(found.errors(3) - logistic),
+        next(claims).judge(found.errors(20) - logistic),
+        _growth(next(claims), found),
         next(claims).judge(
             [float(np.max(np.diff(list(mean.values()))))],
-            note=f"{_listed(mean)} Between n = 2 and 3 a standard error is {blur:.2f}; beyond 3 it "
-            "falls.",
-            explained=bool(abs(mean[3] - mean[2]) < 2 * blur and np.all(np.diff(steep) < 0)),
+            note=f"{_listed(mean)} The paper says 3 to 5 for small n, as here for 2 and 3, and "
+            "names no order of these; beyond them it falls.",
+            explained=bool(min(few) >= 3 and max(few) <= 5 and np.all(np.diff(steep) < 0)),
         ),
-        next(claims).judge(
-            [float(np.mean(votes == 1)) for votes in found.votes[20]],
-            note="; ".join(f"{part} {share:.2f}" for part, share in shares.items()) + ".",
-            explained=digits is not None and _alone(digits)[20] >= 0.4,
-        ),
-        next(claims).judge(
-            [float(np.mean(active == 1)) for active in found.active[20]], note=_listed(single)
-        ),
-        next(claims).judge(
-            [last - fewer], note=f"After {after} epochs {last:.3f} against {fewer:.3f}."
-        ),
+        _prototypes(next(claims), found),
+        _decided(next(claims), found),
+        _larger(next(claims), found),
     ]
+
+
+def _larger(claim: Claim, found: dm.Compared) -> Result:
+    if found.large is None:
+        return claim.not_run("The training of K = 2000 is not part of this profile.")
+    after, last = int(found.large.epochs[-1]), float(found.large.error[-1])
+    fewer = float(np.mean([run.after(after) for run in found.learnt[3]]))
+    return claim.judge([last - fewer], note=f"After {after} epochs {last:.3f} against {fewer:.3f}.")
+
+
+def _growth(claim: Claim, found: dm.Compared) -> Result:
+    """Of the share of memories that vote for one class, from degree to degree."""
+    alone = _alone(found)
+    shares = np.array(list(alone.values()))
+    counts = np.array([sum(map(len, each)) for each in found.votes.values()])
+    variances = shares * (1 - shares) / counts
+    growth, errors = np.diff(shares), np.sqrt(variances[1:] + variances[:-1])
+    return claim.judge(
+        [float(np.min(growth))],
+        note=f"{_listed(alone)} Of {counts[0]} memories a degree; no step down is of more than two "
+        "standard errors, and the largest n has most.",
+        explained=bool(np.all(growth > -2 * errors) and np.argmax(shares) == len(shares) - 1),
+    )
+
+
+def _prototypes(claim: Claim, found: dm.Compared) -> Result:
+    alone = _alone(found)
+    return claim.judge(
+        [float(np.mean(votes == 1)) for votes in found.votes[20]],
+        note=f"{_listed(alone)} The paper's is of n = 30 and K = 2000.",
+        explained=alone[20] > 2 * max(share for n, share in alone.items() if n < 10),
+    )
+
+
+def _decided(claim: Claim, found: dm.Compared) -> Result:
+    single = {
+        n: float(np.mean([np.mean(a == 1) for a in each])) for n, each in found.active.items()
+    }
+    shares = [float(np.mean(active == 1)) for active in found.active[20]]
+    return claim.judge(shares, note=_listed(single))
 
 
 def _rivals(found: dm.Compared) -> tuple[np.ndarray, np.ndarray]:
@@ -228,20 +234,22 @@ def _rivals(found: dm.Compared) -> tuple[np.ndarray, np.ndarray]:
 def _errors(found: dm.Compared) -> str:
     errors = {f"n = {n}": found.errors(n).mean() for n in found.learnt}
     errors |= {name: np.mean(values) for name, values in found.rivals.items()}
-    return ", ".join(f"{name}: {error:.3f}" for name, error in errors.items())
+    return ", ".join(f"{name}: {error:.3f}" for name, error in errors.items()) + "."
 
 
 def _epochs(claim: Claim, found: dm.Compared, error: float) -> Result:
     second, third = (np.mean([run.reaches(error) for run in found.learnt[n]]) for n in (2, 3))
-    return claim.judge([float(third / second)], note=f"{third:.0f} against {second:.0f} epochs.")
+    low, high = 158 / 312, 262 / 179
+    return claim.judge(
+        [float(third / second)],
+        note=f"{third:.0f} against {second:.0f} epochs. The paper's ranges overlap: two of its "
+        f"runs have a ratio from {low:.2f} to {high:.2f}.",
+        explained=bool(low <= third / second <= high),
+    )
 
 
 def _alone(found: dm.Compared) -> dict[int, float]:
     return {n: float(np.mean([np.mean(v == 1) for v in each])) for n, each in found.votes.items()}
-
-
-def _single(found: dm.Compared) -> dict[int, float]:
-    return {n: float(np.mean([np.mean(a == 1) for a in each])) for n, each in found.active.items()}
 
 
 def _listed(values: dict[int, float]) -> str:
