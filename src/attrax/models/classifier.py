@@ -129,8 +129,8 @@ class DenseClassifier(eqx.Module):
 
         **Raises:** `ValueError` for another shape of the image.
         """
-        scores, votes = self._scores(self._image(image)), jnp.take(self.votes, label, axis=1)
-        return (self._raised(scores, votes) - self._term(scores)) / self.epsilon
+        gains = self._gains(self._scores(self._image(image)), jnp.take(self.votes, label, axis=1))
+        return gains / self.epsilon
 
     def energy(self, state: ArrayLike) -> Float[Array, ""]:
         """E(σ) = −Σ_μ (max(ξ_μ·σ, 0)/T)ⁿ of all units: N pixels, then C labels.
@@ -184,19 +184,17 @@ class DenseClassifier(eqx.Module):
         """ξ·U."""
         return self.keys @ image - self.epsilon * jnp.sum(self.votes, axis=1)
 
-    def _raised(self, scores, votes):
-        """F(ξ·V) of each memory, for one label."""
-        return self._term(scores + 2 * self.epsilon * votes)
+    def _gains(self, scores, votes):
+        """F(ξ·V) − F(ξ·U) of each memory, for one label."""
+        return self._term(scores + 2 * self.epsilon * votes) - self._term(scores)
 
     def _logits(self, image):
         scores = self._scores(image)
-        low = self._term(scores)
 
         # Label by label, forwards and again backwards: no array of labels × images × memories.
-        # Memory by memory, since sums of F are large beside their difference.
         @jax.checkpoint
         def logit(votes):
-            return jnp.sum(self._raised(scores, votes) - low)
+            return jnp.sum(self._gains(scores, votes))
 
         return jax.lax.map(logit, self.votes.T) / self.epsilon
 
