@@ -95,8 +95,8 @@ PROFILES = {
             seeds=1,
             rival_epochs=20,
         ),
-        # T at the end by the error on the last 10 000 of the images to learn, which were left out
-        # of trainings of 100 to 150 epochs.
+        # T at the end, but for n = 2, by the error on the last 10 000 of the images to learn, which
+        # were left out of trainings of 100 to 150 epochs.
         clothes=dm.Runs(
             images=60_000,
             test=10_000,
