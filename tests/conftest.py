@@ -81,8 +81,9 @@ def printed(tmp_path):
             env=environment,
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     return run

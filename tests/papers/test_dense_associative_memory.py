@@ -13,8 +13,9 @@ from attrax.papers import dense_associative_memory as paper
 from attrax.papers import dense_associative_memory_capacity as dc
 from attrax.papers import dense_associative_memory_compared as dm
 from attrax.papers import dense_associative_memory_logic as dl
+from attrax.papers import dense_associative_memory_sizes as sizes
 from attrax.papers import dense_associative_memory_training as dt
-from attrax.papers.dense_associative_memory_sizes import LEARNT
+from attrax.papers.dense_associative_memory_sizes import LEARNT, PROFILES
 from attrax.papers.dense_associative_memory_verdicts import judge
 from attrax.papers.hamux_images import Images
 
@@ -53,8 +54,8 @@ def test_half_of_the_starts():
     # On a straight line between logarithms.
     assert dc._falls(np.array([10, 100]), np.array([0.75, 0.25])) == pytest.approx(10**1.5)
     assert np.isnan(dc._falls(np.array([10, 100]), np.array([0.4, 0.2])))
-    sizes = np.array([10.0, 20.0, 40.0])
-    assert dc.Half(sizes, sizes, sizes, 3 * sizes**2, sizes).slope == pytest.approx(2)
+    units = np.array([10.0, 20.0, 40.0])
+    assert dc.Half(units, units, units, 3 * units**2, units).slope == pytest.approx(2)
     with pytest.raises(ValueError, match="Not all shares fall through one half"):
         dc.half_recalled((30,), (0.01, 0.02), False, 2, 10, 0)
 
@@ -166,8 +167,8 @@ def measured(**changes):
     nowhere = dc.Starts(np.full((1, 10), 50.0), np.full((1, 10), 50.0))
     there = dc.Starts(np.full((1, 10), 100.0), np.full((1, 10), 100.0))
     reverse = dc.Starts(np.full((1, 10), 50.0), np.full((1, 10), 100.0))
-    sizes = np.array([50.0, 100.0])
-    half = dc.Half(sizes, sizes, sizes, sizes**2 / 20, np.array([1.9, 2.1]))
+    units = np.array([50.0, 100.0])
+    half = dc.Half(units, units, units, units**2 / 20, np.array([1.9, 2.1]))
     epsilons = 10.0 ** -np.arange(7)
     clothes = compared(large=learnt([0.2, 0.06, 0.015]), degrees=(2, 3, 10, 20))
     found = {
@@ -300,7 +301,7 @@ def test_sets_are_learnt_seed_by_seed(tmp_path):
     recipes = dt.Recipe(2, 3, 300.0, 100.0), dt.Recipe(3, 3, 300.0, 180.0)
     runs = dm.Runs(300, 60, recipes, 10, 2, 2, 1, (12, 1))
     tasks = dm.tasks("digits", runs, 0, tmp_path)
-    assert list(tasks) == ["digits 2", "digits 3", "digits rivals", "digits large"]
+    assert list(tasks) == ["2", "3", "rivals", "large"]
     found = dm.compared("digits", runs, 0, {name: task() for name, task in tasks.items()})
     assert found.errors(3).shape == (2,)
     assert found.large.classifier.memories.shape == (12, 74)
@@ -310,3 +311,15 @@ def test_sets_are_learnt_seed_by_seed(tmp_path):
     first, second = (dm.pictures("digits", runs, seed) for seed in (0, 1))
     assert first.x.min() == -1
     assert not np.array_equal(first.test_x, second.test_x)
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion-mnist"])
+def test_the_larger_images_may_be_a_set_that_is_learnt_anyway(name, monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr(dm, "tasks", lambda name, runs, *_: {"2": (name, runs)})
+    monkeypatch.setattr(dm, "compared", lambda name, runs, seed, done: done["2"])
+    monkeypatch.setattr(sizes, "side_by_side", lambda tasks: tasks)
+    full = PROFILES["full"]
+    found = sizes.measure(full, name, 0, None)
+    assert found["digits"] == ("digits", full.digits)
+    assert found["clothes"] == (name, full.clothes)

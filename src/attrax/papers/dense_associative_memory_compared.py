@@ -137,21 +137,19 @@ def tasks(name: str, runs: Runs, seed: int, folder: Path | None) -> dict[str, An
         ]
         return {rival: [errors[rival] for errors in each] for rival in RIVALS}
 
-    found: dict[str, Any] = {
-        f"{name} {n}": partial(train, recipe) for n, recipe in runs.degrees.items()
-    }
-    found[f"{name} rivals"] = compare
+    found: dict[str, Any] = {str(n): partial(train, recipe) for n, recipe in runs.degrees.items()}
+    found["rivals"] = compare
     if runs.large is not None:
         memories, epochs = runs.large
-        found[f"{name} large"] = lambda: learn(
+        found["large"] = lambda: learn(
             pictures(name, runs, seed), runs.degrees[3], memories, epochs, seed, folder
         )
     return found
 
 
-def compared(name: str, runs: Runs, seed: int, parts: dict[str, Any]) -> Compared:
+def compared(name: str, runs: Runs, seed: int, done: dict[str, Any]) -> Compared:
     """What the tasks of one set have found, and what the memories look at."""
-    learnt = {degree: parts[f"{name} {degree}"] for degree in runs.degrees}
+    learnt = {degree: done[str(degree)] for degree in runs.degrees}
     votes = {n: [positive_votes(run.classifier) for run in each] for n, each in learnt.items()}
     active = {
         n: [
@@ -162,8 +160,8 @@ def compared(name: str, runs: Runs, seed: int, parts: dict[str, Any]) -> Compare
     }
     return Compared(
         learnt,
-        parts.get(f"{name} large"),
-        parts[f"{name} rivals"],
+        done.get("large"),
+        done["rivals"],
         votes,
         active,
         pictures(name, runs, seed),

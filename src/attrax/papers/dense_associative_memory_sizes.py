@@ -45,6 +45,15 @@ class Profile:
 _NOTEBOOK = Recipe(20, 30, 540.0, 540.0)
 _GENTLE = Recipe(2, 3, 300.0, 60.0), Recipe(3, 3, 300.0, 60.0)
 _FEW_STEPS = Recipe(2, 3, 300.0, 100.0), Recipe(3, 3, 300.0, 180.0), _NOTEBOOK
+_DIGITS = dm.Runs(
+    images=1797,
+    test=450,
+    recipes=_FEW_STEPS,
+    memories=100,
+    epochs=400,
+    seeds=5,
+    rival_epochs=100,
+)
 PROFILES = {
     "quick": Profile(
         draws=20,
@@ -55,15 +64,7 @@ PROFILES = {
         loads=(0.025, 0.04, 0.06, 0.09),
         half_draws=4,
         half_starts=50,
-        digits=dm.Runs(
-            images=1797,
-            test=450,
-            recipes=_FEW_STEPS,
-            memories=100,
-            epochs=200,
-            seeds=1,
-            rival_epochs=60,
-        ),
+        digits=dataclasses.replace(_DIGITS, epochs=200, seeds=1, rival_epochs=60),
         mnist=None,
         clothes=None,
     ),
@@ -76,15 +77,7 @@ PROFILES = {
         loads=(0.02, 0.03, 0.04, 0.05, 0.065, 0.08),
         half_draws=8,
         half_starts=25,
-        digits=dm.Runs(
-            images=1797,
-            test=450,
-            recipes=_FEW_STEPS,
-            memories=100,
-            epochs=400,
-            seeds=5,
-            rival_epochs=100,
-        ),
+        digits=_DIGITS,
         # As many memories and epochs as in the authors' notebook.
         mnist=dm.Runs(
             images=60_000,
@@ -139,9 +132,10 @@ def measure(sizes: Profile, data: str, seed: int, folder: Path | None) -> dict[s
     }
     # The longest first.
     tasks: dict[str, Any] = {}
-    for name, runs in reversed(sets.values()):
+    for part, (name, runs) in reversed(sets.items()):
         if runs is not None:
-            tasks |= dm.tasks(name, runs, seed, None if folder is None else folder / name)
+            learning = dm.tasks(name, runs, seed, None if folder is None else folder / name)
+            tasks |= {f"{part} {task}": work for task, work in learning.items()}
     tasks |= {f"half{kind}": partial(half, kind) for kind in (False, True)}
     tasks |= {f"starts{kind}": partial(starts, *kind) for kind in sizes.kinds}
     tasks["slope"] = partial(starts, 4, True, rule="field")
@@ -154,5 +148,6 @@ def measure(sizes: Profile, data: str, seed: int, folder: Path | None) -> dict[s
     parts["starts"] = {kind: parts[f"starts{kind}"] for kind in sizes.kinds}
     parts["epsilons"] = np.array(EPSILONS)
     for part, (name, runs) in sets.items():
-        parts[part] = None if runs is None else dm.compared(name, runs, seed, parts)
+        done = {task.removeprefix(f"{part} "): each for task, each in parts.items()}
+        parts[part] = None if runs is None else dm.compared(name, runs, seed, done)
     return parts
