@@ -21,7 +21,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # halves the time. ATTRAX_TEST_COMPILE=full compiles as users' machines do, which .ci/run does on
 # the lowest versions. XLA stops at a flag that it does not know, hence the versions.
 if os.environ.get("ATTRAX_TEST_COMPILE") != "full" and jax.__version_info__ < (0, 11):
-    fast = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+    fast = (
+        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+        " --xla_cpu_parallel_codegen_split_count=1"
+    )
     os.environ["XLA_FLAGS"] = f"{fast} {os.environ.get('XLA_FLAGS', '')}"
 
 ROOT = Path(__file__).parent.parent

@@ -96,6 +96,19 @@ def test_bits_are_written_as_the_signs_they_stand_for():
     np.testing.assert_array_equal(written.matrix, np.outer(SIGNS[0], SIGNS[0]))
 
 
+@pytest.mark.parametrize("units", ["signs", "bits"])
+def test_the_next_pattern_of_a_sequence_is_a_value(units):
+    rows = SIGNS if units == "signs" else (SIGNS + 1) / 2
+    memory = MatrixMemory(np.zeros((D, D)), scale=1 / D, units=units)
+    own = memory.write(rows[0], rows[0])
+    np.testing.assert_array_equal(own.matrix, memory.write(rows[0]).matrix)
+    assert own.symmetry == memory.write(rows[0]).symmetry == "symmetric"
+    following = memory.write(rows[0], rows[1])
+    np.testing.assert_array_equal(following.matrix, np.outer(SIGNS[1], SIGNS[0]))
+    assert following.symmetry == "none"
+    np.testing.assert_array_equal(following.remove(rows[0], rows[1]).matrix, memory.matrix)
+
+
 def test_values_are_read_for_keys():
     keys = np.linalg.qr(np.random.default_rng(3).normal(size=(D, 4)))[0].T.astype(np.float32)
     values = np.eye(4, 3, dtype=np.float32)
@@ -175,6 +188,7 @@ WRONG = {
     "attrax.retrieve(signs, np.zeros((2, 4)))": r"`queries` must hold -1 and 1 only.*\(0, 0\)",
     "attrax.retrieve(bits, -np.ones((2, 4)))": "`queries` must hold 0 and 1 only.*units='signs'",
     "signs.write(np.array([1, 0.5, 1, -1]))": "`key` must hold -1 and 1 only",
+    "signs.write(np.ones(4), np.zeros(4))": "`value` must hold -1 and 1 only",
     "signs.write(np.ones(3))": r"`key` must have shape \(4,\)",
     "signs.energy(np.ones(3))": r"`query` must have shape \(4,\)",
     "signs(np.ones(3))": r"`query` must have shape \(4,\)",
@@ -189,6 +203,9 @@ WRONG = {
     "Asynchronous(rule='slope')": "`rule` must be 'energy' or 'field'",
     "Asynchronous(ties='flip')": "`ties` must be 'keep', 'high' or 'low'",
     "Asynchronous(seed=0.5)": "`seed` must be a whole number",
+    "Asynchronous(seed='one')": "`seed` must be a whole number",
+    "Asynchronous(seed=-1)": "`seed` must be from 0 to 4294967295",
+    "Glauber(1.0, sweeps=3, seed=2**32)": "`seed` must be from 0 to 4294967295",
     "Asynchronous(max_steps=0)": "`max_steps` must be a positive whole number",
     "Glauber(-1.0, sweeps=3)": "`temperature` must be at least 0",
     "Glauber(1.0, sweeps=0)": "`sweeps` must be a positive whole number",

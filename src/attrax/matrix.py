@@ -257,9 +257,10 @@ class MatrixMemory(eqx.Module):
         **Arguments:**
 
         - `key`: shape (d,). Bits are stored as the signs that they stand for.
-        - `value`: what to read for it, shape (v,); the key if `None`.
+        - `value`: what to read for it, shape (v,), of the states of units where there are units:
+          the next pattern of a sequence, say. The key if `None`.
 
-        **Raises:** `ValueError` for wrong shapes, or where `value` is missing.
+        **Raises:** `ValueError` for wrong shapes and states, or where `value` is missing.
         """
         return self._changed(key, value, 1.0)
 
@@ -283,21 +284,26 @@ class MatrixMemory(eqx.Module):
         self.check_queries("key", key)
         if value is None and not self.recurrent:
             raise ValueError("`value` must be given: what is read is not of the kind of keys.")
-        if self.units == "bits":
-            key = 2 * key - 1
-        features = key if self.feature_map is None else self.feature_map(key)
-        value = key if value is None else as_floats("value", value, ndim=1).astype(self.dtype)
+        own = value is None
+        value = key if own else as_floats("value", value, ndim=1).astype(self.dtype)
         if value.shape != self.matrix.shape[:1]:
             raise ValueError(
                 f"`value` must have shape {self.matrix.shape[:1]}, but it has {value.shape}."
             )
+        if not own and self.units != "real":
+            check_states("value", value, self.units)
+        if not own and self._plain and is_concrete(key, value):
+            own = np.array_equal(key, value)
+        if self.units == "bits":
+            key, value = 2 * key - 1, 2 * value - 1
+        features = key if self.feature_map is None else self.feature_map(key)
         matrix = self.matrix + sign * value[:, None] * features[None]
         normaliser = self.normaliser
         if normaliser is not None:
             normaliser = normaliser + sign * features
         # A pattern that was not there, removed, leaves a negative eigenvalue.
         symmetry = self.symmetry
-        if not self._plain or (value is not key and symmetry != "none"):
+        if not (self._plain and own):
             symmetry = "none"
         elif symmetry == "positive" and sign < 0:
             symmetry = "symmetric"

@@ -108,9 +108,11 @@ def test_a_query_goes_the_same_way_alone_and_among_others():
     np.testing.assert_array_equal(outside.state, alone.state)
 
 
-def test_other_seeds_are_other_orders():
+@pytest.mark.parametrize("seeds", [(0, 1), (2**24, 2**24 + 1), (2**32 - 2, 2**32 - 1)])
+def test_other_seeds_are_other_orders(seeds):
+    """To the last of 32 bits, of which single precision keeps 24."""
     one, other = (
-        retrieve(memory(), STARTS, Asynchronous(seed=seed, max_steps=1)).state for seed in (0, 1)
+        retrieve(memory(), STARTS, Asynchronous(seed=seed, max_steps=1)).state for seed in seeds
     )
     assert (np.asarray(one) != np.asarray(other)).any()
 

@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, norm
+from scipy.stats import t as student
 
 from attrax.dynamics import Asynchronous, OneRead
 from attrax.evaluate import Band, CapacityScan, capacity_scan, success_bands
-from attrax.evaluate.bands import pooled_bands
+from attrax.evaluate.bands import _student, pooled_bands
 from attrax.learning import Hebb
 from attrax.matrix import MatrixMemory
 from attrax.models.binary import BinaryMemory
@@ -344,6 +345,26 @@ def test_pooled_bands_know_that_trials_of_a_run_are_alike():
     assert covered(pooled) > 0.92
     assert covered(naive) < 0.6
     np.testing.assert_allclose(pooled.value, naive.value, atol=1e-6)
+
+
+@pytest.mark.parametrize(("runs", "least"), [(2, 0.83), (3, 0.92), (5, 0.935), (10, 0.935)])
+def test_pooled_bands_of_few_runs_cover_the_truth(runs, least):
+    """Intervals by the normal quantile cover 0.75, 0.83, 0.88 and 0.92."""
+    rng = np.random.default_rng(runs)
+    experiments, trials = 4000, 40
+    shares = rng.beta(4.5, 4.5, (experiments, runs))
+    counts = jnp.asarray(rng.binomial(trials, shares))
+    band = pooled_bands(counts, jnp.full(experiments, trials), 0.95)
+    covered = (np.asarray(band.low) <= 0.5) & (np.asarray(band.high) >= 0.5)
+    assert least < covered.mean() < 0.98
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 9, 100])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_students_quantile(degrees, confidence):
+    tail = (1 - confidence) / 2
+    found = _student(jnp.asarray(-norm.ppf(tail), jnp.float32), degrees)
+    np.testing.assert_allclose(found, -student.ppf(tail, degrees), rtol=2e-3)
 
 
 def test_pooled_bands_are_plain_ones_where_runs_do_not_differ():

@@ -30,6 +30,16 @@ def test_one_step_takes_away_a_state_at_rest():
     assert (after.units, float(after.scale)) == (memory.units, float(memory.scale))
 
 
+def test_what_is_taken_goes_by_the_scale_of_the_memory():
+    """W −= (ε/d) σσᵀ, also where the matrix is W itself."""
+    plain = Hebb()(SIGNS)
+    scaled = attrax.MatrixMemory(plain.matrix * plain.scale, units="signs")
+    one, other = (
+        Unlearning(0.25, steps=3)(memory, key=jax.random.key(1)) for memory in (plain, scaled)
+    )
+    np.testing.assert_allclose(one.matrix * one.scale, other.matrix, atol=1e-6)
+
+
 def test_every_step_settles_in_what_the_steps_before_have_left():
     """At a rate of one a state that is taken away is no attractor any more."""
     memory = Hebb()(SIGNS)

@@ -122,8 +122,8 @@ def clouds(count=300):
     return np.clip(1.4 * bright - 0.7 + rng.normal(0, 0.4, (count, N)), -1, 1), labels
 
 
-def trained(epochs, **options):
-    images, labels = clouds()
+def trained(epochs, count=300, **options):
+    images, labels = clouds(count)
     network = dense_classifier(N, C, memories=8, degree=3, temperature=6.0, key=jax.random.key(0))
     options = {"power": 3, "batch_size": 50, "key": jax.random.key(1), **options}
     return train_dense_classifier(network, images, labels, epochs=epochs, **options)
@@ -157,6 +157,21 @@ def test_training_learns_and_goes_on_from_a_checkpoint(tmp_path):
     again = trained(4, checkpoint=path, **warm)
     np.testing.assert_array_equal(again.model.memories, whole.model.memories)
     np.testing.assert_array_equal(again.losses, whole.losses)
+
+
+def test_the_largest_change_falls_from_epoch_to_epoch():
+    """Also where an epoch is no whole number of steps: five thirds, of 250 images by 150."""
+    seen = []
+
+    def look(done, steps, loss, *, model):
+        seen.append(np.asarray(model.memories))
+
+    trained(6, 250, progress=look, batch_size=150, decay=0.5)
+    # Some memory has its most pulled weight where nothing clips it.
+    changes = np.abs(np.diff(seen, axis=0)).max((1, 2))
+    epochs = np.floor((np.arange(1, len(seen)) + 0.5) * 150 / 250)
+    assert epochs[-1] == 5
+    np.testing.assert_allclose(changes, 0.04 * 0.5**epochs, rtol=1e-3)
 
 
 def test_weights_begin_where_the_authors_begin():

@@ -43,21 +43,46 @@ def test_units_go_to_the_lower_energy_one_after_another(degree, rectified):
                 if energy(degree, rectified, other) < energy(degree, rectified, state):
                     state = other
             np.testing.assert_array_equal(state, after)
-        exact = [energy(degree, rectified, state) / degree for state in path]
+        scale = degree * D ** (degree - 1)
+        exact = [energy(degree, rectified, state) / scale for state in path]
         np.testing.assert_allclose(measured, exact, rtol=1e-12)
     assert bool(jnp.all(found.outcome == attrax.Outcome.converged))
 
 
 def test_degree_two_is_hebbs_network():
-    """Every read and every sweep: the energies differ by a factor and a constant."""
+    """Every read and every sweep: the energies differ by a constant."""
     classical = models.hopfield_network(PATTERNS)
     dense = models.dense_memory(PATTERNS, 2, rectified=False)
     for state in STARTS:
         np.testing.assert_array_equal(classical(state), dense(state))
     np.testing.assert_array_equal(retrieve(classical, STARTS).state, retrieve(dense, STARTS).state)
-    gaps = [classical.energy(s) * D - dense.energy(s) for s in STARTS]
-    # −½ (Σ(ξσ)² − N d) against −½ Σ(ξσ)².
-    np.testing.assert_allclose(gaps, N * D / 2, rtol=1e-5)
+    gaps = [classical.energy(s) - dense.energy(s) for s in STARTS]
+    # −½ (Σ(ξσ)²/d − N) against −½ Σ(ξσ)²/d.
+    np.testing.assert_allclose(gaps, N / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("d", "degree"), [(784, 15), (100, 40)])
+@pytest.mark.parametrize("rule", ["energy", "field"])
+def test_steep_energies_of_many_units_stay_within_floats(d, degree, rule):
+    """784¹⁵ is no single precision number, nor is 784⁻¹⁴."""
+    rng = np.random.default_rng(degree)
+    rows = rng.choice([-1.0, 1.0], (20, d)).astype(np.float32)
+    cues = np.where(rng.random(rows.shape) < 0.1, -rows, rows)
+    memory = models.dense_memory(rows, degree)
+    dynamics = Asynchronous(rule=rule)
+    found = retrieve(memory, cues, dynamics, certify=rule == "energy")
+    np.testing.assert_array_equal(found.state, rows)
+    np.testing.assert_allclose(found.energy, -d / degree, rtol=1e-4)
+    if rule == "energy":
+        assert bool(jnp.all(found.certificate.certified))
+    # Whatever the scale: signs of drives are not rounded to zero, nor are they infinite.
+    for scale in (1.0, 1e6):
+        part = sep.Power(degree - 1, rectified=True, scale=scale)
+        for self_term in (False, True):
+            plain = models.BinaryMemory(rows, part, self_term=self_term)
+            assert bool(jnp.all(jnp.isfinite(plain.drive(jnp.asarray(rows[0])))))
+            np.testing.assert_array_equal(retrieve(plain, cues, dynamics).state, rows)
+            np.testing.assert_array_equal(plain(cues[0]), rows[0])
 
 
 def test_all_at_once_is_the_update_of_the_theorem():
@@ -126,14 +151,14 @@ def test_dense_units_at_a_temperature_follow_boltzmann():
     few = PATTERNS[:3, :5]
     memory = models.dense_memory(few, 3)
     states = np.array(list(itertools.product([-1, 1], repeat=5)))
-    energies = -(np.maximum(states @ few.T, 0) ** 3).sum(1) / 3
-    weights = np.exp(-energies / 15)
+    energies = -(np.maximum(states @ few.T, 0) ** 3).sum(1) / (3 * 5**2)
+    weights = np.exp(-energies / 0.6)
     exact = weights / weights.sum()
     chains = 6000
     found = retrieve(
         memory,
         np.broadcast_to(states[0], (chains, 5)),
-        Glauber(15.0, sweeps=40),
+        Glauber(0.6, sweeps=40),
         key=jax.random.key(0),
         chunk=chains,
     )

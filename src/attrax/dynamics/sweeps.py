@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..errors import is_concrete, number
+from ..errors import is_concrete
 
 QUERIES = "queries"
 """The name of the axis along which `attrax.retrieve` runs queries together."""
@@ -27,7 +27,7 @@ class Order(eqx.Module):
     **Arguments:**
 
     - `order`: "random", "cyclic", or indices of all units, shape (d,).
-    - `seed`: of random orders, a whole number.
+    - `seed`: of random orders, a whole number from 0 to 2³² − 1.
 
     **Raises:** `ValueError` for anything else, and for indices that are no permutation;
     `TypeError` for a seed that is no whole number.
@@ -38,9 +38,7 @@ class Order(eqx.Module):
     seed: Int[Array, ""]
 
     def __init__(self, order: Any, seed: Any):
-        self.seed = number("seed", seed).astype(jnp.int32)
-        if jnp.issubdtype(jnp.asarray(seed).dtype, jnp.floating):
-            raise TypeError(f"`seed` must be a whole number, but it is {seed!r}.")
+        self.seed = _as_seed(seed)
         if isinstance(order, str):
             if order not in ("random", "cyclic"):
                 raise ValueError(
@@ -78,6 +76,18 @@ class Order(eqx.Module):
             return jnp.arange(count, dtype=jnp.int32)
         key = jax.random.fold_in(jax.random.key(self.seed), sweep)
         return jax.random.permutation(key, count).astype(jnp.int32)
+
+
+def _as_seed(seed: Any) -> Int[Array, ""]:
+    """All 32 bits of a whole number, of which a float would keep 24."""
+    array = seed if isinstance(seed, jax.Array) else np.asarray(seed)
+    if array.shape != () or array.dtype.kind not in "iu":
+        raise TypeError(f"`seed` must be a whole number, but it is {seed!r}.")
+    if not is_concrete(array):
+        return array.astype(jnp.int32)
+    if not 0 <= int(array) < 1 << 32:
+        raise ValueError(f"`seed` must be from 0 to {(1 << 32) - 1}, but it is {int(array)}.")
+    return jnp.asarray(np.asarray(array).astype(np.uint32).view(np.int32))
 
 
 def units_of(model: Any, name: str) -> Any:

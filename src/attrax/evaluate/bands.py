@@ -1,11 +1,12 @@
 """Confidence bands of shares that were counted."""
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import ndtri
+from jax.scipy.special import betainc, ndtr, ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
@@ -88,7 +89,9 @@ def pooled_bands(
 
     Trials of one run are alike, so that they say less than as many independent ones: n is divided
     by the variance of a run's share over that of independent trials, where runs show it to be
-    larger. One run cannot show it, nor do runs without any success or failure.
+    larger, and the normal quantile z is then Student's, of runs − 1 degrees of freedom. One run
+    cannot show it, nor do runs without any success or failure; two show it so badly that intervals
+    of 95 % cover some 87 %.
 
     **Arguments:**
 
@@ -98,13 +101,34 @@ def pooled_bands(
 
     **Returns:** a `Band` of shape (...).
     """
-    value, total = _pooled(successes, trials)
-    return _wilson(value, total, _quantile(confidence, value.dtype))
+    value, total, alike = _pooled(successes, trials)
+    z = _quantile(confidence, value.dtype)
+    runs = successes.shape[-1]
+    if runs > 1:
+        z = jnp.where(alike, _student(z, runs - 1), z)
+    return _wilson(value, total, z)
+
+
+@functools.partial(jax.jit, static_argnames="degrees")
+def _student(z: Array, degrees: int) -> Array:
+    """Student's quantile where the normal one is z."""
+
+    def halve(_, ends):
+        low, high = ends
+        middle = (low + high) / 2
+        # Both tails of x = ν/(ν + t²); t falls as x rises.
+        below = betainc(degrees / 2, 0.5, middle) < 2 * ndtr(-z)
+        return jnp.where(below, middle, low), jnp.where(below, high, middle)
+
+    ends = jnp.zeros_like(z), jnp.ones_like(z)
+    x = jax.lax.fori_loop(0, 2 * jnp.finfo(z.dtype).nmant, halve, ends)[0]
+    return jnp.sqrt(degrees * (1 - x) / x)
 
 
 @jax.jit
-def _pooled(successes: Array, trials: Array) -> tuple[Array, Array]:
-    """The share of successes, and how many independent trials would tell as much."""
+def _pooled(successes: Array, trials: Array) -> tuple[Array, Array, Array]:
+    """The share of successes, how many independent trials would tell as much, and whether those
+    are fewer."""
     runs = successes.shape[-1]
     dtype = jnp.result_type(float)
     each = trials.astype(dtype)
@@ -115,10 +139,9 @@ def _pooled(successes: Array, trials: Array) -> tuple[Array, Array]:
         seen = jnp.var(shares, axis=-1, ddof=1) / runs
         independent = value * (1 - value) / total
         varied = independent > 0
-        total = total / jnp.maximum(
-            jnp.where(varied, seen / jnp.where(varied, independent, 1), 1), 1
-        )
-    return value, total
+        alike = jnp.where(varied, seen / jnp.where(varied, independent, 1), 1)
+        return value, total / jnp.maximum(alike, 1), alike > 1
+    return value, total, jnp.zeros(value.shape, bool)
 
 
 @jax.jit

@@ -58,7 +58,8 @@ class AbstractIncrementalRule(AbstractRule):
         - `pattern`: shape (d,).
 
         **Raises:** `ValueError` or `TypeError` for a wrong shape, for states that the units cannot
-        have, and for memories that another rule has made.
+        have, and for memories of other units or another scale than the rule makes. Those of another
+        rule with the same scale, such as Hebb's and Storkey's, cannot be told apart.
         """
 
 

@@ -62,7 +62,9 @@ class Unlearning(eqx.Module):
         if not typed or key.shape != ():
             raise TypeError("`key` must be one key, such as jax.random.key(0).")
         memory = dataclasses.replace(memory, symmetry="symmetric")
-        return _unlearnt(memory, self.rate.astype(memory.dtype), key, self.steps)
+        # The matrix is that before it is scaled.
+        rate = self.rate.astype(memory.dtype) / (memory.width * memory.scale)
+        return _unlearnt(memory, rate, key, self.steps)
 
 
 @eqx.filter_jit

@@ -117,8 +117,8 @@ class BinaryMemory(eqx.Module):
         """What points a unit to +1 if positive: its gap, or with a self-term its field."""
         scores = products(self.keys, state)
         if self.self_term:
-            weights = match(self.separation, scores.dtype)(scores)
-            return products(self.keys.T, weights)
+            terms, factor = _weights(self.separation, scores)
+            return _in_range(factor, products(self.keys.T, terms))
         gaps = jax.lax.map(
             lambda inputs: gap(self.separation, scores, *inputs), (self.keys.T, state)
         )
@@ -165,8 +165,8 @@ class BinarySpace(AbstractUnitSpace):
     def field(self, state, cache, index: Int[Array, ""]) -> Float[Array, ""]:
         """Σ_μ ξ_μi F′(ξ_μ·σ) of one unit."""
         scores, columns = cache
-        weights = match(self.memory.separation, scores.dtype)(scores)
-        return jnp.sum(columns[index] * weights)
+        terms, factor = _weights(self.memory.separation, scores)
+        return _in_range(factor, jnp.sum(columns[index] * terms))
 
     def flip(self, cache, index: Int[Array, ""], change) -> tuple[Array, Array]:
         """The overlaps after one unit has changed."""
@@ -213,7 +213,23 @@ def gap(
     if isinstance(separation, Power):
         # Each term of Φ is divided by the degree, which whole numbers would not survive.
         part = jnp.sum(mass_up * up - mass_down * down) / (separation.degree + 1)
+        return _in_range(separation.finish(reference, mass, jnp.ones_like(part))[1], part)
     return separation.finish(reference, mass, part)[1]
+
+
+def _weights(separation, scores):
+    """Weights as terms at a common reference, and the positive factor that all of them lack."""
+    separation = match(separation, scores.dtype)
+    reference = largest(separation, scores, None)
+    mass, part = separation.terms(scores, reference)
+    return mass, separation.finish(reference, jnp.sum(mass), jnp.sum(part))[0]
+
+
+def _in_range(factor, value):
+    """Their product, which keeps the sign of the value where it leaves the range of floats."""
+    limits = jnp.finfo(value.dtype)
+    size = jnp.clip(factor * jnp.abs(value), limits.tiny, limits.max)
+    return jnp.where(value == 0, 0.0, jnp.sign(value) * size)
 
 
 @eqx.filter_jit

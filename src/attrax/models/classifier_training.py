@@ -6,8 +6,8 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.typing import ArrayLike
 
 from ..errors import as_floats, positive
@@ -47,8 +47,8 @@ def train_dense_classifier(
       `optax.linear_schedule(400, 100, 200)`; the classifier's own throughout if `None`. The model
       that is returned has the temperature of the last step.
     - `batch_size`: how many images a step sees; all if there are fewer.
-    - `learning_rate`, `decay`: in epoch e the largest change of a weight is
-      learning_rate · decayᵉ.
+    - `learning_rate`, `decay`: in epoch e = 0, 1, ... the largest change of a weight is
+      learning_rate · decayᵉ. A step belongs to the epoch in which its middle lies.
     - `momentum`: see `attrax.learning.krotov_hopfield`.
     - `checkpoint`, `every`, `progress`, `key`: see `attrax.learning.train`.
 
@@ -78,7 +78,7 @@ def train_dense_classifier(
         _loss,
         lambda step: (*source(step), warmth(step), exponent),
         steps=steps,
-        optimizer=_optimizer(learning_rate, decay, momentum, max(1, len(rows) // size)),
+        optimizer=_optimizer(learning_rate, decay, momentum, size, len(rows)),
         trainable=_memories,
         checkpoint=checkpoint,
         every=every,
@@ -114,9 +114,13 @@ def _loss(model, batch):
 
 
 @functools.cache
-def _optimizer(learning_rate, decay, momentum, steps):
+def _optimizer(learning_rate, decay, momentum, size, count):
     """One object for the same numbers, since a step is compiled anew for every other."""
-    rate = optax.exponential_decay(learning_rate, steps, decay, staircase=True)
+
+    def rate(step):
+        # Of the epoch that the middle of the step is in, which no rounding moves to another.
+        return learning_rate * decay ** jnp.floor((step + 0.5) * (size / count))
+
     return krotov_hopfield(rate, momentum)
 
 

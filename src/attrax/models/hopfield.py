@@ -3,12 +3,12 @@
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ..errors import positive
+from ..errors import as_floats, positive
 from ..hierarchical import HierarchicalMemory, LateralSynapse, Neurons, Tanh
 from ..learning.hebb import Hebb
 from ..learning.rules import AbstractRule
 from ..matrix import MatrixMemory
-from ..separation import Identity, Power, Softmax
+from ..separation import Power, Softmax
 from .binary import BinaryMemory
 
 
@@ -35,16 +35,18 @@ def hopfield_network(patterns: ArrayLike, rule: AbstractRule | None = None) -> M
 
 
 def dense_memory(patterns: ArrayLike, degree: int = 3, *, rectified: bool = True) -> BinaryMemory:
-    """The dense associative memory: E(σ) = −Σ_μ F(ξ_μ·σ) with F(x) = xⁿ/n, or max(x, 0)ⁿ/n.
+    """The dense associative memory: E(σ) = −Σ_μ F(ξ_μ·σ) with F(x) = (d/n)(x/d)ⁿ, or 0 for x < 0.
 
-    It holds some d^(n−1) random patterns. The factor 1/n, which the paper leaves out, makes F′
-    a plain power; it scales all energies alike. Without rectification an even F likes −ξ as much
-    as ξ, and an odd one is not convex, which updates of single units do not need.
+    It holds some d^(n−1) random patterns. The paper's F is xⁿ. The positive factor makes a stored
+    pattern's energy some −d/n, so that energies of all d and n are within the range of floats, and
+    temperatures are of order one; it scales all energies alike. Without rectification an even F
+    likes −ξ as much as ξ, and an odd one is not convex, which updates of single units do not need.
 
     **Arguments:**
 
     - `patterns`: ξ, rows to be stored, shape (N, d), of −1 and +1.
-    - `degree`: n ≥ 2, of the energy; 2 without rectification is Hebb's network.
+    - `degree`: n ≥ 2, of the energy; 2 without rectification is Hebb's network, but for the
+      constant that its missing self-couplings leave out.
     - `rectified`: whether negative overlaps count nothing.
 
     **Returns:** a `BinaryMemory`, which `retrieve` runs one unit after another.
@@ -55,10 +57,9 @@ def dense_memory(patterns: ArrayLike, degree: int = 3, *, rectified: bool = True
     """
     if isinstance(degree, bool) or not isinstance(degree, int) or degree < 2:
         raise ValueError(f"`degree` must be a whole number of at least 2, but it is {degree!r}.")
-    plain = degree == 2 and not rectified
-    return BinaryMemory(
-        patterns, Identity() if plain else Power(degree - 1, rectified=bool(rectified))
-    )
+    rows = as_floats("patterns", patterns, ndim=2)
+    scale = jnp.asarray(max(1, rows.shape[1]), rows.dtype)
+    return BinaryMemory(rows, Power(degree - 1, rectified=bool(rectified), scale=scale))
 
 
 def exponential_memory(patterns: ArrayLike, beta: ArrayLike = 1.0) -> BinaryMemory:

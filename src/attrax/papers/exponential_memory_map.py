@@ -62,7 +62,7 @@ def success_map(
     - `flips`: numbers of flipped units.
     - `draws`, `few`: networks at each point, `few` where they have more than `CAPACITIES[1]`
       patterns.
-    - `seed`: of the draws; all damages are tried on the same networks.
+    - `seed`: of the draws; all numbers of flips but none are tried on the same networks.
     - `probes`: patterns tried where there are more than `CAPACITIES[2]`; else all.
     """
     numbers = sorted({others_at(alpha, units) for alpha in alphas})

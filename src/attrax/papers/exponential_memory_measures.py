@@ -87,11 +87,11 @@ def _errors(patterns, cues, total, probed):
     chunk = min(len(cues), max(32, _SCORES // len(patterns)))
 
     def count(i, counts):
-        some, truth = (
-            jax.lax.dynamic_slice_in_dim(rows, i * chunk, chunk) for rows in (cues, patterns)
-        )
-        wrong = jnp.sum(updated(patterns, stored, some) != truth, axis=1)
-        wrong = jnp.where(i * chunk + jnp.arange(chunk) < probed, wrong, 0)
+        # The last chunk may go beyond the end, where it repeats the last row and counts nothing.
+        places = i * chunk + jnp.arange(chunk)
+        inside = jnp.minimum(places, len(cues) - 1)
+        wrong = jnp.sum(updated(patterns, stored, cues[inside]) != patterns[inside], axis=1)
+        wrong = jnp.where(places < probed, wrong, 0)
         return counts[0] + jnp.sum(wrong > 0), counts[1] + jnp.sum(wrong)
 
     # Chunks of rows that are not there are left out.
