@@ -2,6 +2,7 @@
 
 import json
 import math
+from statistics import NormalDist
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +34,21 @@ def test_units_flip_as_often_as_the_exact_law_says(monkeypatch):
     assert np.all(np.diff(found.line[1]) >= 0)
 
 
+def test_rare_flips_are_judged_by_their_chance():
+    """Poisson's law, where a standard error of what was seen would let five of none pass."""
+
+    def z(flipped, expected, looked=1e6):
+        share, error = flipped / looked, max(math.sqrt(flipped), 1) / looked
+        each = (1.0, looked, share, error, expected / looked, 0.0)
+        return float(dc.Flips(*(np.array([x]) for x in each), line=()).z[0])
+
+    assert z(5, 0.002) > 5
+    assert z(0, 3.4) == pytest.approx(NormalDist().inv_cdf(1 - math.exp(-3.4)), rel=1e-3)
+    assert z(3, 3.4) == pytest.approx(0, abs=0.3)
+    assert z(2.5, 0.1) == pytest.approx(2.6, abs=0.1)
+    assert z(130, 100) == pytest.approx(30 / math.sqrt(130))
+
+
 def test_random_starts_end_where_the_degree_lets_them(monkeypatch):
     monkeypatch.setattr(dc, "UNITS", 40)
     monkeypatch.setattr(dc, "CROWD", 300)
@@ -55,7 +71,16 @@ def test_half_of_the_starts():
     assert dc._falls(np.array([10, 100]), np.array([0.75, 0.25])) == pytest.approx(10**1.5)
     assert np.isnan(dc._falls(np.array([10, 100]), np.array([0.4, 0.2])))
     units = np.array([10.0, 20.0, 40.0])
-    assert dc.Half(units, units, units, 3 * units**2, units).slope == pytest.approx(2)
+    drawn = 3 * units ** np.array([[1.9], [2.1]])
+    bent = np.array([1.0, 1.0, 4.0])
+    straight, bending = (
+        dc.Half(units, units, units, 3 * units**2 * x, drawn * x) for x in (np.ones(3), bent)
+    )
+    assert straight.slope == pytest.approx(2)
+    assert straight.slope_error == pytest.approx(0.1)
+    np.testing.assert_allclose(straight.rise, 0, atol=1e-9)
+    assert bending.rise[0] == pytest.approx(2)
+    assert dc.Half(units[:2], units, units, units[:2], drawn[:, :2]).rise == (0, math.inf)
     with pytest.raises(ValueError, match="Not all shares fall through one half"):
         dc.half_recalled((30,), (0.01, 0.02), False, 2, 10, 0)
 
@@ -162,13 +187,13 @@ def compared(third=0.02, twentieth=0.03, single=0.9, large=None, degrees=(2, 3, 
 
 def measured(**changes):
     """Measurements that confirm every claim."""
-    flips = dc.Flips(*(np.array([1000.0]) for _ in range(5)), line=(np.ones(2),) * 3)
+    flips = dc.Flips(*(np.array([1000.0]) for _ in range(6)), line=(np.ones(2),) * 3)
     flips = flips._replace(share=np.array([0.1]), exact=np.array([0.1]), normal=np.array([0.1]))
     nowhere = dc.Starts(np.full((1, 10), 50.0), np.full((1, 10), 50.0))
     there = dc.Starts(np.full((1, 10), 100.0), np.full((1, 10), 100.0))
     reverse = dc.Starts(np.full((1, 10), 50.0), np.full((1, 10), 100.0))
     units = np.array([50.0, 100.0])
-    half = dc.Half(units, units, units, units**2 / 20, np.array([1.9, 2.1]))
+    half = dc.Half(units, units, units, units**2 / 20, np.outer([1.0, 1.1], units**2 / 20))
     epsilons = 10.0 ** -np.arange(7)
     clothes = compared(large=learnt([0.2, 0.06, 0.015]), degrees=(2, 3, 10, 20))
     found = {

@@ -159,6 +159,12 @@ def test_flips_are_counted_in_whole_numbers():
     rises, changes, agree = hm.flips(60, 2, 0)
     assert (rises, agree) == (0, 1.0)
     assert changes > 20
+    # Couplings that differ by direction have no energy, and then it rises.
+    rng = np.random.default_rng(0)
+    matrix, paths = rng.integers(-9, 10, (30, 30)), rng.choice([-1, 1], (4, 2, 30))
+    rises, changes, agree = hm.revisited(matrix, paths, np.arange(30))
+    assert 5 < rises < changes
+    assert agree == 0
 
 
 def test_stability_is_that_of_plain_numpy():
@@ -174,6 +180,14 @@ def test_rules_written_one_by_one():
     apart = hr.incremental(30, 5, 0)
     assert apart["Hebb"] == 0.0
     assert max(apart.values()) < 1e-5
+    # Without the second order of Storkey's rule the two would differ.
+    rows = np.random.default_rng(0).choice([-1.0, 1.0], (3, 20))
+    assert np.abs(20 * hr.storkey(rows) - rows.T @ rows).max() > 0.1
+
+
+def test_what_the_perceptron_cannot_hold_is_counted():
+    learnt, hebb = hr.gardner(20, 3.0, 0)
+    assert hebb <= learnt < 1
 
 
 def test_images_come_back_by_projection():

@@ -80,7 +80,7 @@ class Order(eqx.Module):
 
 def _as_seed(seed: Any) -> Int[Array, ""]:
     """All 32 bits of a whole number, of which a float would keep 24."""
-    array = seed if isinstance(seed, jax.Array) else np.asarray(seed)
+    array: Any = seed if isinstance(seed, jax.Array) else np.asarray(seed)
     if array.shape != () or array.dtype.kind not in "iu":
         raise TypeError(f"`seed` must be a whole number, but it is {seed!r}.")
     if not is_concrete(array):

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import gammainc, gammaincc, ndtri
 
 from ..dynamics import Asynchronous
 from ..dynamics.base import Outcome
@@ -31,13 +32,14 @@ STEEP = ((10, True), (20, True), (30, True))
 class Flips(NamedTuple):
     """Units of stored patterns that would flip, N = `UNITS`, at degree n.
 
-    - `stored`: K.
+    - `stored`: K; `looked`: how many units were looked at.
     - `share`, `error`: measured share of units, mean over networks and its standard error.
     - `exact`: the chance by the exact law of the noise; `normal`: by the paper's formula.
     - `line`: numbers of patterns about those; then the same two of them.
     """
 
     stored: np.ndarray
+    looked: np.ndarray
     share: np.ndarray
     error: np.ndarray
     exact: np.ndarray
@@ -46,8 +48,22 @@ class Flips(NamedTuple):
 
     @property
     def z(self) -> np.ndarray:
-        """Distance of the share from the exact law, in standard errors."""
-        return np.abs(self.share - self.exact) / self.error
+        """Distance of the share from the exact law, in standard errors.
+
+        Of fewer than ten expected flips the standard error says little: there it is the normal
+        quantile of the chance of a Poisson number at least as far off, to either side.
+        """
+        expected = self.looked * self.exact
+        far = np.abs(self.share - self.exact) / self.error
+        return np.where(expected < 10, _rare(self.looked * self.share, expected), far)
+
+
+def _rare(count: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Units that are undecided count half: then the tail with the whole number nearer by."""
+    least, most = np.floor(count), np.ceil(count)
+    low = gammaincc(most + 1, expected)
+    high = np.where(least > 0, gammainc(np.maximum(least, 1), expected), 1.0)
+    return -np.asarray(ndtri(jnp.minimum(jnp.minimum(low, high), 0.5)))
 
 
 @partial(jax.jit, static_argnames=("degree", "most"))
@@ -89,10 +105,10 @@ def flips(degree: int, draws: int, seed: int) -> Flips:
     )
     count = stored.size
     # Where no unit flipped in all networks, one in all would have been seen.
-    least = 1 / (draws * probed * UNITS)
-    error = np.maximum(shares.std(1, ddof=1) / np.sqrt(draws), least)
+    looked = draws * probed * UNITS
+    error = np.maximum(shares.std(1, ddof=1) / np.sqrt(draws), 1 / looked)
     line = line, exact[count:], normal[count:]
-    return Flips(stored, shares.mean(1), error, exact[:count], normal[:count], line)
+    return Flips(stored, looked, shares.mean(1), error, exact[:count], normal[:count], line)
 
 
 class Starts(NamedTuple):
@@ -153,7 +169,7 @@ class Half(NamedTuple):
     - `sizes` (S,): N; `stored` (S, L): K.
     - `share`: of starts, shape (S, L).
     - `half` (S,): K at which the share falls to one half, between measured ones by a straight line.
-    - `drawn`: slopes of ln K over ln N for networks drawn again from those that there are.
+    - `drawn`: the same, shape (R, S), of networks drawn again from those that there are.
     """
 
     sizes: np.ndarray
@@ -165,7 +181,32 @@ class Half(NamedTuple):
     @property
     def slope(self) -> float:
         """Of ln K over ln N."""
-        return float(np.polyfit(np.log(self.sizes), np.log(self.half), 1)[0])
+        return float(self._slopes(np.log(self.half)))
+
+    @property
+    def slope_error(self) -> float:
+        """The standard error of `slope`."""
+        return float(self._slopes(np.log(self.drawn)).std())
+
+    @property
+    def rise(self) -> tuple[float, float]:
+        """By how much the slope is larger above the middle N than below, and its standard error.
+
+        Of two sizes there is but one slope, and it does not rise.
+        """
+        if len(self.sizes) < 3:
+            return 0.0, np.inf
+        middle = len(self.sizes) // 2
+
+        def rises(logs):
+            upper = self._slopes(logs[..., middle:], slice(middle, None))
+            return upper - self._slopes(logs[..., : middle + 1], slice(middle + 1))
+
+        return float(rises(np.log(self.half))), float(rises(np.log(self.drawn)).std())
+
+    def _slopes(self, logs, part=slice(None)):
+        places = np.log(self.sizes[part])
+        return np.polyfit(places, np.moveaxis(logs, -1, 0), 1)[0]
 
 
 @partial(jax.jit, static_argnames=("d", "most", "rectified", "starts"))
@@ -218,19 +259,16 @@ def half_recalled(
     rng, share = np.random.default_rng(seed), every.mean(2)
 
     def again():
-        half = [
+        return [
             _falls(k, np.take(every[i], rng.integers(draws, size=draws), axis=1).mean(1))
             for i, k in enumerate(stored)
         ]
-        return np.polyfit(np.log(sizes), np.log(half), 1)[0] if np.all(np.isfinite(half)) else None
 
-    # A single size has no slope.
-    slopes = [again() for _ in range(200 if len(sizes) > 1 else 0)]
-    drawn = np.array([slope for slope in slopes if slope is not None])
+    drawn = np.array([again() for _ in range(200)])
     half = np.array([_falls(k, s) for k, s in zip(stored, share, strict=True)])
     if not np.isfinite(half).all():
         raise ValueError(f"Not all shares fall through one half: {share} at K = {stored}.")
-    return Half(np.array(sizes), stored, share, half, drawn)
+    return Half(np.array(sizes), stored, share, half, drawn[np.isfinite(drawn).all(1)])
 
 
 def _falls(stored: np.ndarray, share: np.ndarray) -> float:

@@ -49,10 +49,9 @@ def _limit(ax, found: hm.Overlaps, limit: hm.Limit) -> None:
         ax.errorbar(inverse, found.mean[:, i], found.error[:, i], fmt="o", ms=4, color=colour)
         ax.errorbar([0], [limit.limit[i]], [3 * limit.error[i]], fmt="s", ms=4, color=colour)
         ax.plot(inverse[0] * -0.05, limit.theory[i], ">", ms=8, color=colour)
-        # The line of the fit passes through its limit and the mean of the points about it.
-        slope = np.polyfit(inverse, found.mean[:, i], 1, w=1 / np.maximum(found.error[:, i], 1e-5))
         ends = np.array([0, inverse[0]])
-        ax.plot(ends, np.polyval(slope, ends), color=colour, lw=1, label=f"α = {load:g}")
+        line = limit.limit[i] + limit.slope[i] * ends
+        ax.plot(ends, line, color=colour, lw=1, label=f"α = {load:g}")
     ax.set(xlabel="1/N", ylabel="overlap at rest", xlim=(-0.08 * inverse[0], 1.05 * inverse[0]))
     ax.legend(fontsize=9, loc="lower left", bbox_to_anchor=(0.6, 0.3))
     ax.set_title("To N → ∞: squares ± 3 s.e., arrows: theory")

@@ -77,10 +77,14 @@ class Overlaps(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """What overlaps tend to as 1/N → 0, beside theory; arrays over loads below α_c."""
+    """What overlaps tend to as 1/N → 0, beside theory; arrays over loads below α_c.
+
+    - `slope`: of the fitted line, by 1/N.
+    """
 
     loads: np.ndarray
     limit: np.ndarray
+    slope: np.ndarray
     error: np.ndarray
     theory: np.ndarray
 
@@ -142,10 +146,11 @@ def limit(found: Overlaps, most: float = 0.13) -> Limit:
         weight = 1 / np.maximum(found.error[:, i], floor)
         design = np.stack([np.ones_like(sizes), 1 / sizes], 1) * weight[:, None]
         covariance = np.linalg.inv(design.T @ design)
-        values.append((covariance @ design.T @ (weight * found.mean[:, i]))[0])
+        values.append(covariance @ design.T @ (weight * found.mean[:, i]))
         errors.append(np.sqrt(covariance[0, 0]))
     exact = expected(loads, np.zeros_like(loads))
-    return Limit(loads, np.array(values), np.array(errors), exact)
+    ends, slopes = np.transpose(values)
+    return Limit(loads, ends, slopes, np.array(errors), exact)
 
 
 @partial(jax.jit, static_argnames=("d", "n", "sweeps"))
@@ -205,8 +210,7 @@ def warm(d: int, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def flips(d: int, starts: int, seed: int) -> tuple[int, int, float]:
     """How often a single update in whole numbers raises the energy, of how many changes.
 
-    The visits of `Asynchronous` are made again in whole numbers of NumPy, which must give its
-    states: the third number is the share of sweeps that agree.
+    The third number is the share of sweeps of `Asynchronous` that agree; see `revisited`.
     """
     rng = np.random.default_rng(seed)
     matrix = rng.integers(-9, 10, (d, d))
@@ -215,24 +219,36 @@ def flips(d: int, starts: int, seed: int) -> tuple[int, int, float]:
     states, order = rng.choice([-1, 1], (starts, d)), rng.permutation(d)
     memory = MatrixMemory(matrix.astype(np.float32), units="signs")
     found = retrieve(memory, states, Asynchronous(order, max_steps=40), path=True)
+    rises, changes, agree = revisited(matrix, np.asarray(found.path).astype(np.int64), order)
+    rested = bool(jnp.all(found.outcome == Outcome.converged))
+    return rises, changes, agree if rested else 0.0
+
+
+def revisited(matrix: np.ndarray, paths: np.ndarray, order: np.ndarray) -> tuple[int, int, float]:
+    """Sweeps made again, unit by unit in whole numbers of NumPy, from each state of some paths.
+
+    Changes at which −σᵀWσ does not fall, all changes, and the share of sweeps that end in the
+    path's next state.
+    """
     rises = changes = 0
     agree = []
-    for path in np.asarray(found.path).astype(np.int64):
+    for path in paths:
         for before, after in itertools.pairwise(path):
             state = before.copy()
+            energy = -(state @ matrix @ state)
             for i in order:
                 field = int(matrix[i] @ state)
                 side = state[i] if field == 0 else (1 if field > 0 else -1)
                 if side != state[i]:
-                    # ΔE = −(σ′ − σ) h.
-                    changes += 1
-                    rises += int(-(side - state[i]) * field >= 0)
                     state[i] = side
+                    changed = -(state @ matrix @ state)
+                    changes += 1
+                    rises += int(changed >= energy)
+                    energy = changed
             agree.append(np.array_equal(state, after))
             if np.array_equal(before, after):
                 break
-    rested = bool(jnp.all(found.outcome == Outcome.converged))
-    return rises, changes, float(np.mean(agree)) if rested else 0.0
+    return rises, changes, float(np.mean(agree))
 
 
 def synchronous(d: int, starts: int, seed: int) -> tuple[float, float]:
