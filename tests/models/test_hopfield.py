@@ -97,6 +97,25 @@ def test_all_at_once_is_the_update_of_the_theorem():
         np.testing.assert_array_equal(memory(state), np.sign(exact))
 
 
+@pytest.mark.parametrize("beta", [0.05, 1.0, 15.0, 40.0])
+def test_exponential_gaps_of_all_units_are_those_of_each(beta):
+    """By products where e^(−4β) is a number, one by one where it is not."""
+    rng = np.random.default_rng(3)
+    rows, state = rng.choice([-1.0, 1.0], (30, 12)), rng.choice([-1.0, 0.0, 1.0], 12)
+    # As compiled code pads: rows that are not there, and units.
+    rows[25:], rows[:, 10:], state[10:] = 0, 0, 0
+
+    def drive(rows, state):
+        return models.BinaryMemory(rows, sep.Softmax(beta)).drive(state)
+
+    found = jax.jit(drive)(jnp.asarray(rows, jnp.float32), jnp.asarray(state, jnp.float32))
+    rest = (rows @ state)[:, None] - rows * state
+    up, down = (np.logaddexp.reduce(beta * (rest + sign * rows), axis=0) for sign in (1, -1))
+    np.testing.assert_allclose(found, (up - down) / beta, atol=1e-5)
+    assert np.abs(found[:10]).max() > 0.1
+    np.testing.assert_array_equal(found[10:], 0)
+
+
 def test_the_exponential_memory_stays_finite_where_exp_overflows():
     rng = np.random.default_rng(1)
     wide = rng.choice([-1, 1], (50, 2000))

@@ -119,10 +119,12 @@ class BinaryMemory(eqx.Module):
         if self.self_term:
             terms, factor = _weights(self.separation, scores)
             return _in_range(factor, products(self.keys.T, terms))
-        gaps = jax.lax.map(
-            lambda inputs: gap(self.separation, scores, *inputs), (self.keys.T, state)
-        )
-        return gaps
+        if not isinstance(self.separation, Softmax):
+            return _every_gap(self.separation, self.keys, scores, state)
+        separation = match(self.separation, scores.dtype)
+        # What is e^(−4β) of the largest term can still tip a unit, and must be a number.
+        small = 4 * separation.beta < -0.9 * jnp.log(jnp.finfo(scores.dtype).tiny)
+        return jax.lax.cond(small, _softmax_gaps, _every_gap, separation, self.keys, scores, state)
 
     def state_energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The energy of a state of shape (d,)."""
@@ -215,6 +217,29 @@ def gap(
         part = jnp.sum(mass_up * up - mass_down * down) / (separation.degree + 1)
         return _in_range(separation.finish(reference, mass, jnp.ones_like(part))[1], part)
     return separation.finish(reference, mass, part)[1]
+
+
+def _every_gap(separation, keys, scores, state):
+    return jax.lax.map(lambda inputs: gap(separation, scores, *inputs), (keys.T, state))
+
+
+def _softmax_gaps(separation, keys, scores, state):
+    """`gap` of all units, by products in place of an exponential for each unit and memory.
+
+    With w = exp(βs), and a and b its sums over memories in which the unit is +1 and −1, Σ exp(βs⁺)
+    is a e^(β(1 − σ)) + b e^(−β(1 − σ)), and Σ exp(βs⁻) is a e^(−β(1 + σ)) + b e^(β(1 + σ)).
+    """
+    beta = separation.beta
+    weights = jnp.exp(beta * (scores - jnp.max(scores)))
+    # Apart, since in a difference a small sum would drown. Rows of zeros are the same in both.
+    signs = (jnp.maximum(keys, 0), jnp.maximum(-keys, 0), 1 - jnp.abs(keys))
+    above, below, level = (jnp.log(products(part.T, weights)) for part in signs)
+    up, down = beta * (1 - state), beta * (1 + state)
+    sums = [
+        jax.nn.logsumexp(jnp.stack([above + change, below - change, level]), axis=0)
+        for change in (up, -down)
+    ]
+    return (sums[0] - sums[1]) / beta
 
 
 def _weights(separation, scores):
