@@ -461,7 +461,7 @@ CALLS = {
     "no steps": (
         lambda: FixedPoint(max_steps=0),
         ValueError,
-        r"`max_steps` must be a positive whole number, not 0",
+        r"`max_steps` must be a positive whole number, but it is 0",
     ),
     "no time": (lambda: Flow(0.0), ValueError, r"`time` must be positive.*it is 0.0"),
     "a name that is not there": (

@@ -96,6 +96,20 @@ def test_bits_are_written_as_the_signs_they_stand_for():
     np.testing.assert_array_equal(written.matrix, np.outer(SIGNS[0], SIGNS[0]))
 
 
+@pytest.mark.parametrize("rule", ["Storkey", "PseudoInverse", "Perceptron", "SparseHebb"])
+def test_what_another_rule_has_made_is_not_written_as_by_hebb(rule):
+    rows = (SIGNS + 1) / 2 if rule == "SparseHebb" else SIGNS
+    memory = getattr(attrax.learning, rule)()(rows)
+    for change, text in ((memory.write, f"{rule}.*would spoil it"), (memory.remove, "anew")):
+        with pytest.raises(ValueError, match=text):
+            change(rows[0])
+    assert memory.rule == rule
+    for other in (attrax.learning.Hebb(), attrax.learning.Storkey()):
+        if other.units == memory.units and type(other).__name__ != rule:
+            with pytest.raises(ValueError, match=f"but it is one of {rule}"):
+                other.write(memory, rows[0])
+
+
 @pytest.mark.parametrize("units", ["signs", "bits"])
 def test_the_next_pattern_of_a_sequence_is_a_value(units):
     rows = SIGNS if units == "signs" else (SIGNS + 1) / 2
@@ -200,6 +214,11 @@ WRONG = {
     "Asynchronous('sorted')": "`order` must be 'random', 'cyclic'",
     "Asynchronous(np.array([0, 0, 1]))": "`order` must be",
     "attrax.retrieve(signs, np.ones(4), Asynchronous(np.arange(3)))": "`order` is of 3 units",
+    "attrax.retrieve(signs, np.ones(4), Iterate(0.5))": "Iterate moves states a part",
+    "attrax.retrieve(bits, np.ones(4), Euler(0.1))": "two-state units have no states between",
+    "attrax.retrieve(signs, np.ones(4), FixedPoint(Flow()))": "graded_network",
+    "attrax.retrieve(signs, np.ones(4), Langevin(0.1, step=0.1, steps=3), key=KEY)": "Glauber",
+    "attrax.retrieve(signs, np.ones(4), Glauber(1.0, sweeps=3), key=0)": "`key` must be one key",
     "Asynchronous(rule='slope')": "`rule` must be 'energy' or 'field'",
     "Asynchronous(ties='flip')": "`ties` must be 'keep', 'high' or 'low'",
     "Asynchronous(seed=0.5)": "`seed` must be a whole number",
@@ -222,7 +241,9 @@ import json, sys
 import numpy as np
 import attrax
 from attrax import MatrixMemory, separation as sep, similarity as sim
-from attrax.dynamics import Asynchronous, Glauber
+from attrax.dynamics import Asynchronous, Euler, FixedPoint, Flow, Glauber, Iterate, Langevin
+import jax
+KEY = jax.random.key(0)
 signs, bits = (MatrixMemory(np.ones((4, 4)), units=units) for units in ("signs", "bits"))
 skew = MatrixMemory(np.triu(np.ones((4, 4))), units="signs")
 def rows(separation, similarity=sim.Dot()):

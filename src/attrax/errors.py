@@ -60,9 +60,14 @@ def as_floats(name: str, value: Any, ndim: int | None = None) -> Array:
         )
     if is_concrete(array) and not (finite := np.isfinite(np.asarray(array))).all():
         where = np.argwhere(~finite)[0]
+        remedy = "Replace such entries."
+        if name in ("patterns", "queries", "query"):
+            remedy = (
+                "Replace missing entries, and pass `known=` to `attrax.retrieve` to complete them."
+            )
         raise ValueError(
             f"`{name}` holds NaN or infinity, first at index {tuple(int(i) for i in where)}. "
-            "Replace missing entries, and pass `known=` to `attrax.retrieve` to complete them."
+            f"{remedy}"
         )
     return array
 
@@ -103,6 +108,28 @@ def number(name: str, value: Any) -> Array:
     if not jnp.issubdtype(array.dtype, jnp.floating) or not isinstance(array, jax.Array):
         array = jnp.asarray(array, jnp.result_type(float))
     return array
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """`value` as a whole number of at least so much, of Python's or NumPy's.
+
+    **Raises:** `ValueError` that names it.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        kind = "positive whole number" if least == 1 else f"whole number of at least {least}"
+        raise ValueError(f"`{name}` must be a {kind}, but it is {value!r}.")
+    return int(value)
+
+
+def one_key(key: Any) -> Array:
+    """`key`, if it is one random key.
+
+    **Raises:** `TypeError` that says how to make one.
+    """
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed or key.shape != ():
+        raise TypeError("`key` must be one key, such as jax.random.key(0).")
+    return key
 
 
 def is_floats(value: Any, *shape: int | None) -> bool:

@@ -53,6 +53,8 @@ class MatrixMemory(eqx.Module):
     - `width`: d, needed with a `feature_map`.
     - `symmetry`: "symmetric" or "positive" (no negative eigenvalue) where that is known, as
       learning rules do; `None` looks at the matrix, which under jit cannot be done.
+    - `rule`: the name of the learning rule that made the matrix and alone can store more in it;
+      `None` for sums of value φ(key)ᵀ, which are Hebb's.
 
     **Raises:** `ValueError` or `TypeError` for wrong shapes, NaN, unknown units, and for options
     that only a square matrix without feature map has.
@@ -68,6 +70,7 @@ class MatrixMemory(eqx.Module):
     units: Units = eqx.field(static=True)
     self_term: bool = eqx.field(static=True)
     symmetry: Symmetry = eqx.field(static=True)
+    rule: str | None = eqx.field(static=True)
     width: int = eqx.field(static=True)
 
     def __init__(
@@ -82,6 +85,7 @@ class MatrixMemory(eqx.Module):
         normaliser: ArrayLike | None = None,
         width: int | None = None,
         symmetry: Symmetry | None = None,
+        rule: str | None = None,
     ):
         matrix = as_floats("matrix", matrix, ndim=2)
         if matrix.size == 0:
@@ -103,6 +107,7 @@ class MatrixMemory(eqx.Module):
         self.width = matrix.shape[1] if feature_map is None or width is None else width
         self.self_term = units == "real" if self_term is None else bool(self_term)
         self.symmetry = _symmetry(matrix) if symmetry is None else symmetry
+        self.rule = rule
         self.check_loaded()
 
     def check_loaded(self) -> None:
@@ -120,6 +125,7 @@ class MatrixMemory(eqx.Module):
             and self.units in ("real", *LEVELS)
             and type(self.self_term) is bool
             and self.symmetry in get_args(Symmetry)
+            and (self.rule is None or type(self.rule) is str)
             and type(width) is int
             and (width > 0 if self.feature_map is not None else width == matrix.shape[1])
         )
@@ -181,7 +187,8 @@ class MatrixMemory(eqx.Module):
 
         **Returns:** what is read, shape (v,).
 
-        **Raises:** `ValueError` for a wrong shape, and for states that the units cannot have.
+        **Raises:** `ValueError` for a wrong shape, and for states that the units cannot have;
+        states are not looked at under jit and vmap.
         """
         return _call(self, self._query(query))
 
@@ -260,12 +267,33 @@ class MatrixMemory(eqx.Module):
         - `value`: what to read for it, shape (v,), of the states of units where there are units:
           the next pattern of a sequence, say. The key if `None`.
 
-        **Raises:** `ValueError` for wrong shapes and states, or where `value` is missing.
+        **Raises:** `ValueError` for wrong shapes and states, where `value` is missing, and for
+        memories that another rule has made.
         """
+        if self.rule is not None:
+            raise ValueError(
+                f"{self.rule} made this memory, and what Hebb's rule adds would spoil it: use "
+                f"attrax.learning.{self.rule}(...).write(memory, pattern) if there is one, or "
+                "store all patterns anew."
+            )
         return self._changed(key, value, 1.0)
 
     def remove(self, key: ArrayLike, value: ArrayLike | None = None) -> "MatrixMemory":
-        """A memory without a pattern that was written before: what `write` does, undone."""
+        """A memory without a pattern that was written before: what `write` does, undone.
+
+        Whether it was written cannot be seen: one that was not leaves what nothing can recall.
+
+        **Arguments:**
+
+        - `key`, `value`: as they were written.
+
+        **Raises:** as `write`.
+        """
+        if self.rule is not None:
+            raise ValueError(
+                f"{self.rule} made this memory, from which no single pattern can be taken: store "
+                "the others anew."
+            )
         return self._changed(key, value, -1.0)
 
     def _query(self, query) -> Array:

@@ -11,12 +11,12 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from .dynamics.asynchronous import Asynchronous
-from .dynamics.base import AbstractDynamics, Outcome
+from .dynamics.base import AbstractDynamics, Outcome, check_graded
 from .dynamics.certificate import Certificate
 from .dynamics.certificate import certify as certified
 from .dynamics.iterate import Iterate, OneRead
 from .dynamics.sweeps import QUERIES
-from .errors import as_floats, is_concrete
+from .errors import as_floats, is_concrete, one_key, whole_number
 
 # Two states of equal weight make an effective number of 2; below this one memory rules.
 _MIXTURE = 1.5
@@ -98,8 +98,8 @@ def retrieve(
     **Returns:** a `Retrieval`.
 
     **Raises:** `ValueError` or `TypeError` for wrong shapes, NaN in known entries, masks that are
-    not boolean, a `known` that knows nothing, or random dynamics without a `key`;
-    `NoEnergyError` if there is no energy to certify.
+    not boolean, a `known` that knows nothing, random dynamics without a `key`, or dynamics that
+    would leave the states of two-state units; `NoEnergyError` if there is no energy to certify.
     """
     dynamics = _usual(memory) if dynamics is None else dynamics
     if not isinstance(dynamics, AbstractDynamics):
@@ -112,8 +112,9 @@ def retrieve(
             f"`memory` must be a memory, but it is {type(memory).__name__}; "
             "make one with attrax.Memory(patterns)."
         )
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-        raise ValueError(f"`chunk` must be a positive whole number, but it is {chunk!r}.")
+    check_graded(dynamics, getattr(memory, "units", "real"))
+    chunk = whole_number("chunk", chunk)
+    key = None if key is None else one_key(key)
     if dynamics.random and key is None:
         raise ValueError(
             f"{type(dynamics).__name__} draws random numbers; pass key=jax.random.key(0), say."

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float
 
-from .errors import is_concrete
+from .errors import is_concrete, whole_number
 from .separation import AbstractAdditive, AbstractSelective, AbstractSeparation
 from .separation.fold import Query, Reading, Rows, fold
 
@@ -42,8 +42,7 @@ def choose_block(
 ) -> int | None:
     """Rows read at a time, or `None` for all at once."""
     if block is not None:
-        if isinstance(block, bool) or not isinstance(block, int) or block < 1:
-            raise ValueError(f"`block` must be a positive whole number, but it is {block!r}.")
+        block = whole_number("block", block)
         if whole:
             raise ValueError(
                 "`block` was given, but this similarity or separation must be read whole; a "

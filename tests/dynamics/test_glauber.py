@@ -1,6 +1,7 @@
 """Units at a temperature, against the exact weights of all their states."""
 
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -113,3 +114,19 @@ def test_the_same_key_gives_the_same_states_in_any_chunk():
     whole = retrieve(memory, starts, Glauber(0.7, sweeps=5), key=jax.random.key(3))
     parts = retrieve(memory, starts, Glauber(0.7, sweeps=5), key=jax.random.key(3), chunk=3)
     np.testing.assert_array_equal(whole.state, parts.state)
+
+
+@pytest.mark.parametrize("rule", ["heat_bath", "metropolis"])
+def test_rare_states_of_memories_of_few_bits_are_as_rare(rule):
+    """Units that feel a threshold alone are high with chance 1/(1 + exp(2θ/T)), here 0.0067."""
+    memory = MatrixMemory(
+        jnp.zeros((5, 5), jnp.bfloat16),
+        threshold=jnp.full(5, 1.5, jnp.bfloat16),
+        units="signs",
+        symmetry="symmetric",
+    )
+    cold = Glauber(0.6, sweeps=5, rule=rule)
+    with jax.numpy_dtype_promotion("standard"):
+        found = retrieve(memory, jnp.ones((8000, 5)), cold, key=jax.random.key(0), chunk=8000)
+    share = float(jnp.mean((found.state > 0).astype(jnp.float32)))
+    assert share == pytest.approx(1 / (1 + math.exp(5)), abs=4 * math.sqrt(0.0067 / 40_000))

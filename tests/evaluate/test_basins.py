@@ -168,7 +168,7 @@ def test_all_runs_and_distances_are_one_program():
         ({"distances": (-1,)}, ValueError, "`distances` must be whole numbers"),
         ({"distances": (0.5,)}, ValueError, "`distances` must be whole numbers"),
         ({"distances": ()}, ValueError, "`distances` must be whole numbers"),
-        ({"probes": 0}, ValueError, "`probes` must be a whole number of at least 1"),
+        ({"probes": 0}, ValueError, "`probes` must be a positive whole number"),
         ({"tolerance": 0.5}, ValueError, "`tolerance` is the share of units"),
         ({"confidence": 1.0}, ValueError, "`confidence` must lie between 0 and 1"),
         ({"make": lambda rows: rows}, TypeError, "`make` must make a memory"),

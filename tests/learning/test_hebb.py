@@ -187,7 +187,7 @@ WRONG = {
     "a memory of another rule": (
         lambda: Hebb().write(PseudoInverse()(SIGNS), SIGNS[0]),
         ValueError,
-        r"`memory` multiplies its matrix by scale=1,.*Hebb writes.*0\.04348; start from Hebb",
+        r"`memory` must be one that Hebb has made, but it is one of PseudoInverse: start from Hebb",
     ),
     "an activity that is no share": (
         lambda: SparseHebb(1.5),
@@ -263,7 +263,7 @@ def test_wrong_types_end_in_clear_errors_where_nothing_checks_annotations():
         memory.format("NoneType"),
         memory.format("str"),
         memory.format("ndarray"),
-        "ValueError `max_epochs` must be a positive whole number, not 0.5",
+        "ValueError `max_epochs` must be a positive whole number, but it is 0.5",
         "TypeError `margin` must be a number, but it is 'a'",
         "ValueError `steps` must be a positive whole number, but it is 2.5",
         "TypeError `key` must be one key, such as jax.random.key(0).",

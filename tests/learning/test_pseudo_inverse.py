@@ -124,7 +124,7 @@ def test_double_precision():
         (lambda: PseudoInverse(dependent="drop"), r"`dependent` must be 'error' or 'ignore'"),
         (
             lambda: PseudoInverse().write(Hebb()(SIGNS), SIGNS[0]),
-            r"`memory` multiplies.*PseudoInverse writes into memories of scale 1;",
+            r"`memory` must be one that PseudoInverse has made, but it is one of Hebb",
         ),
         (
             lambda: PseudoInverse().write(PseudoInverse()(SIGNS), SIGNS[0, 1:]),

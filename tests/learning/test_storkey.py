@@ -126,7 +126,7 @@ def test_double_precision():
         ),
         (
             lambda: Storkey().write(attrax.MatrixMemory(np.eye(11), units="signs"), SIGNS[0]),
-            r"`memory` multiplies its matrix by scale=1, but Storkey writes into.*0\.09091",
+            "must be one that Storkey has made, but it is one of Hebb: start from Storkey",
         ),
         (
             lambda: Storkey().write(Storkey()(SIGNS), SIGNS),

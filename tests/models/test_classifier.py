@@ -225,9 +225,9 @@ def test_wrong_calls():
             call(np.ones(N + 1))
     with pytest.raises(ValueError, match=r"`state` must have shape \(15,\)"):
         network.energy(np.ones(N))
-    with pytest.raises(ValueError, match="`pixels` must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="`pixels` must be a positive whole number"):
         dense_classifier(0, C, **DRAWN)
-    with pytest.raises(ValueError, match="`memories` must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="`memories` must be a positive whole number"):
         dense_classifier(N, C, **{**DRAWN, "memories": 0})
 
 
@@ -240,9 +240,9 @@ MISUSE = {
     "of labels": ({"labels": LABELS[1:]}, r"`labels` must be whole numbers of shape \(40,\)"),
     "graded labels": ({"labels": LABELS / 2}, "`labels` must be whole numbers"),
     "a class too many": ({"labels": LABELS + 1}, "`labels` must be from 0 to 2"),
-    "no epochs": ({"epochs": 0}, "`epochs` must be a whole number of at least 1"),
-    "no power": ({"power": 0}, "`power` must be a whole number of at least 1"),
-    "no batch": ({"batch_size": 0}, "`batch_size` must be a whole number of at least 1"),
+    "no epochs": ({"epochs": 0}, "`epochs` must be a positive whole number"),
+    "no power": ({"power": 0}, "`power` must be a positive whole number"),
+    "no batch": ({"batch_size": 0}, "`batch_size` must be a positive whole number"),
     "cold": ({"temperature": lambda epoch: 0.0}, "`temperature` must be positive"),
     "rate": ({"learning_rate": -0.1}, "`learning_rate` must be positive"),
     "momentum": ({"momentum": 1.0}, "`momentum` must be at least 0 and below 1"),
@@ -254,6 +254,34 @@ def test_wrong_training(case):
     change, text = MISUSE[case]
     with pytest.raises((ValueError, TypeError), match=text):
         train_dense_classifier(**{**TRAINED, "key": jax.random.key(0), **change})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((IMAGES[0], LABELS, 2), "`images` must have 2 axes"),
+        ((IMAGES[:, 1:], LABELS, 2), r"`images` must have shape \(B, 12\)"),
+        ((np.where(IMAGES > 0, np.nan, IMAGES), LABELS, 2), "`images` holds NaN"),
+        ((IMAGES, LABELS[:1], 2), r"whole numbers of shape \(40,\)"),
+        ((IMAGES, np.eye(C)[LABELS], 2), r"whole numbers of shape \(40,\)"),
+        ((IMAGES, LABELS - 1, 2), "Labels must be from 0 to 2, but they go from -1 to 1"),
+        ((IMAGES, LABELS, 0.5), "`power` must be at least 1"),
+    ],
+)
+def test_a_loss_of_what_is_no_image_or_class(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        classifier().loss(*arguments)
+
+
+def test_a_part_in_what_is_no_class():
+    for label in (C, -1):
+        with pytest.raises(ValueError, match="Labels must be from 0 to 2"):
+            classifier().parts(IMAGES[0], label)
+
+
+def test_a_temperature_may_be_a_number():
+    ends = [trained(1, temperature=t).model.memories for t in (7.0, lambda epoch: 7.0)]
+    np.testing.assert_array_equal(*ends)
 
 
 def test_a_classifier_is_a_pytree_of_its_numbers():

@@ -26,6 +26,13 @@ def test_rates_by_hand():
     np.testing.assert_allclose(one, [2 - math.log(math.cosh(2)), 2 * found[1], 0], rtol=1e-5)
 
 
+def test_rates_have_slopes_where_they_are_smooth():
+    """Without damage the rate of one pattern is that of a straight line, 2(1 − 2ρ) − ln cosh 2."""
+    slope = jax.grad(lambda damage: exponential_rate(damage, "one_pattern"))
+    assert float(slope(0.0)) == float(slope(0.005)) == -4.0
+    assert float(slope(0.2)) == pytest.approx(-2 * math.atanh(0.6), rel=1e-5)
+
+
 def test_the_rate_of_one_pattern_is_a_supremum():
     # Typical noise e^{d max[a + (α − I(a))/2]}, over overlaps a that occur, against e^{d signal}.
     a = np.linspace(0, 1, 200_001)

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from ..errors import whole_number
 from ..unitspace import decided
 from .base import AbstractDynamics, Outcome, Run
-from .iterate import check_limits
 from .sweeps import Order, anywhere, sweep, units_of
 
 
@@ -17,7 +17,8 @@ class Asynchronous(AbstractDynamics):
     """Each unit in turn to the side of lower energy, until a whole sweep changes none.
 
     Every change lowers the energy, so the state comes to rest, and cannot cycle as it may when
-    all units move at once. What `retrieve` does by default with two-state units.
+    all units move at once; couplings that are not symmetric have no energy, and may move it
+    forever. What `retrieve` does by default with two-state units.
 
     All queries see their units in the same order: fields are then taken for blocks of units and
     all queries in one product. The orders follow from `seed` alone, so no key is needed.
@@ -45,6 +46,7 @@ class Asynchronous(AbstractDynamics):
     ties: str = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
     random: ClassVar = False
+    graded: ClassVar = False
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class Asynchronous(AbstractDynamics):
             raise ValueError(f"`rule` must be 'energy' or 'field', but it is {rule!r}.")
         if ties not in ("keep", "high", "low"):
             raise ValueError(f"`ties` must be 'keep', 'high' or 'low', but it is {ties!r}.")
-        check_limits(1.0, 0.0, max_steps)
+        max_steps = whole_number("max_steps", max_steps)
         self.order, self.rule, self.ties = Order(order, seed), rule, ties
         self.max_steps = max_steps
 

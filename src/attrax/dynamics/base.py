@@ -58,8 +58,8 @@ class Outcome(eqx.Enumeration):
         "raise beta, or sharpen the separation."
     )
     cycle = (
-        "A cycle of two states: update asynchronously, or damp the iteration "
-        "(Iterate(damping=0.5))."
+        "A cycle of two states: update two-state units one after another (Asynchronous()), and "
+        "damp the iteration of others (Iterate(damping=0.5))."
     )
     step_limit = (
         "The limit of steps, or of a Flow's time, was reached while the state still moved: "
@@ -100,6 +100,9 @@ class AbstractDynamics(eqx.Module):
     random: Declared[bool]
     """Whether a run draws random numbers, and so needs a key."""
 
+    graded: Declared[bool]
+    """Whether it moves states a part of the way, which those of two-state units cannot go."""
+
     @abstractmethod
     def run(self, model: Model, state: PyTree, *, path: bool = False, key: Any = None) -> Run:
         """Run from a state.
@@ -113,6 +116,19 @@ class AbstractDynamics(eqx.Module):
 
         **Returns:** a `Run`.
         """
+
+
+def check_graded(dynamics: AbstractDynamics | None, units: str) -> None:
+    """Refuse dynamics that would leave the states of two-state units.
+
+    **Raises:** `TypeError` that names the dynamics to take instead.
+    """
+    if units != "real" and dynamics is not None and dynamics.graded:
+        raise TypeError(
+            f"{type(dynamics).__name__} moves states a part of the way, and two-state units have "
+            "no states between: use Asynchronous(), Glauber(...) or the undamped Iterate(), or "
+            "attrax.models.graded_network(memory) for graded units."
+        )
 
 
 def advanced(model: Model, state: PyTree) -> PyTree:

@@ -43,7 +43,8 @@ class Certificate(eqx.Module):
         return (
             f"{int(good.sum())} of {good.size}: the energy never rose beyond rounding. The largest "
             f"rise is {rises[worst]:.3g}, in step {step} of retrieval {worst}, where the largest "
-            f"term of the energy is {scale:.3g}: take shorter steps, or Euler(backtracking=True)."
+            f"term of the energy is {scale:.3g}: take shorter steps, or Euler(backtracking=True); "
+            "update two-state units one after another."
         )
 
 

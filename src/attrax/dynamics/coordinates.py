@@ -1,13 +1,13 @@
 """Neurons updated one after another."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .base import AbstractDynamics, Run, difference, finite, recorded, rests
-from .iterate import check_limits, outcome_of
+from .iterate import checked_limits, outcome_of
 
 
 class Coordinates(AbstractDynamics):
@@ -36,6 +36,7 @@ class Coordinates(AbstractDynamics):
     rtol: float = eqx.field(static=True)
     atol: float = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
+    graded: ClassVar = False
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class Coordinates(AbstractDynamics):
     ):
         if order not in ("cyclic", "random"):
             raise ValueError(f"`order` must be 'cyclic' or 'random', but it is {order!r}.")
-        check_limits(rtol, atol, max_steps)
+        rtol, atol, max_steps = checked_limits(rtol, atol, max_steps)
         self.order, self.rtol, self.atol, self.max_steps = order, rtol, atol, max_steps
 
     @property

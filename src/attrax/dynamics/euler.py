@@ -24,7 +24,7 @@ from .base import (
     rests,
     still,
 )
-from .iterate import check_limits
+from .iterate import checked_limits
 
 _HALVINGS = 30
 # Of one width under x64 too, as they are carried along.
@@ -58,6 +58,7 @@ class Euler(AbstractDynamics):
     atol: float = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
     random: ClassVar = False
+    graded: ClassVar = True
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class Euler(AbstractDynamics):
         max_steps: int = 1000,
     ):
         self.step, self.backtracking = positive("step", step), bool(backtracking)
-        check_limits(rtol, atol, max_steps)
+        rtol, atol, max_steps = checked_limits(rtol, atol, max_steps)
         self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
 
     def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from .base import AbstractDynamics, Model, Outcome, Run, advanced, difference, finite, norm, still
-from .iterate import Iterate, check_limits
+from .iterate import Iterate, checked_limits
 
 
 class FixedPoint(AbstractDynamics):
@@ -49,6 +49,13 @@ class FixedPoint(AbstractDynamics):
         """As of the dynamics that it follows."""
         return isinstance(self.solver, AbstractDynamics) and self.solver.random
 
+    @property
+    def graded(self) -> bool:
+        """As of the dynamics that it follows; solvers take any steps."""
+        if isinstance(self.solver, AbstractDynamics):
+            return self.solver.graded
+        return self.solver is not None
+
     def __init__(
         self,
         solver: Any = None,
@@ -58,7 +65,7 @@ class FixedPoint(AbstractDynamics):
         max_steps: int = 256,
         adjoint: Any = None,
     ):
-        check_limits(rtol, atol, max_steps)
+        rtol, atol, max_steps = checked_limits(rtol, atol, max_steps)
         if isinstance(solver, AbstractDynamics) and adjoint is not None:
             raise ValueError(
                 "`adjoint` is for optimistix solvers; after other dynamics it is implicit."

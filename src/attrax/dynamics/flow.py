@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .base import AbstractDynamics, Model, Outcome, Run, difference, finite, rests
-from .iterate import check_limits
+from .iterate import checked_limits
 
 
 class Flow(AbstractDynamics):
@@ -37,6 +37,7 @@ class Flow(AbstractDynamics):
     atol: float = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
     random: ClassVar = False
+    graded: ClassVar = True
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Flow(AbstractDynamics):
         max_steps: int = 1000,
         adjoint: Any = None,
     ):
-        check_limits(rtol, atol, max_steps)
+        rtol, atol, max_steps = checked_limits(rtol, atol, max_steps)
         if not time > 0:
             raise ValueError(f"`time` must be positive, in units of τ, but it is {time}.")
         self.time, self.solver, self.adjoint = float(time), solver, adjoint

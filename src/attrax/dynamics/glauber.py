@@ -9,14 +9,15 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import is_concrete, number
+from ..errors import is_concrete, number, whole_number
+from ..precision import accumulate
 from ..unitspace import decided
 from .base import AbstractDynamics, Outcome, Run, scheduled
 from .sweeps import Order, sweep, units_of
 
 
 class Glauber(AbstractDynamics):
-    """Each unit in turn at a temperature: samples of exp(−E/T).
+    """Each unit in turn at a temperature: samples of exp(−E/T), where there is an energy.
 
     "heat_bath" sets a unit high with probability 1/(1 + exp(−ΔE/T)), ΔE being the energy of its
     low state above that of its high one. "metropolis" changes a unit with probability
@@ -30,7 +31,8 @@ class Glauber(AbstractDynamics):
     **Arguments:**
 
     - `temperature`: T ≥ 0, in units of the energy, or a function of the number of the sweep, from
-      0 to `sweeps` − 1. At 0 a unit takes the side of lower energy.
+      0 to `sweeps` − 1, which is traced: `jnp.where(sweep < 10, 2.0, 0.5)`, not `if`. At 0 a unit
+      takes the side of lower energy.
     - `sweeps`: how many times each unit is visited, ≥ 1.
     - `rule`: "heat_bath" or "metropolis".
     - `order`: as of `Asynchronous`.
@@ -47,6 +49,7 @@ class Glauber(AbstractDynamics):
     rule: str = eqx.field(static=True)
     order: Order
     random: ClassVar = True
+    graded: ClassVar = False
 
     def __init__(
         self,
@@ -57,11 +60,9 @@ class Glauber(AbstractDynamics):
         order: ArrayLike | str = "random",
         seed: ArrayLike = 0,
     ):
-        if isinstance(sweeps, bool) or not isinstance(sweeps, int) or sweeps < 1:
-            raise ValueError(f"`sweeps` must be a positive whole number, but it is {sweeps!r}.")
         if rule not in ("heat_bath", "metropolis"):
             raise ValueError(f"`rule` must be 'heat_bath' or 'metropolis', but it is {rule!r}.")
-        self.sweeps, self.rule = sweeps, rule
+        self.sweeps, self.rule = whole_number("sweeps", sweeps), rule
         self.order = Order(order, seed)
         self.temperature = (
             temperature if callable(temperature) else number("temperature", temperature)
@@ -90,17 +91,19 @@ class Glauber(AbstractDynamics):
             number, temperature = inputs
             order = self.order(state.shape[0], number)
             draw = jax.random.logistic if heat_bath else jax.random.exponential
-            noise = draw(jax.random.fold_in(key, number), state.shape, state.dtype)
-            warmth = temperature.astype(state.dtype)
+            # Few bits would cut the tails, where the rare steps uphill are.
+            wide = accumulate(state.dtype)
+            noise = draw(jax.random.fold_in(key, number), state.shape, wide)
+            warmth = temperature.astype(wide)
 
             def decide(gap, before, noise):
                 if heat_bath:
                     # u < 1/(1 + exp(−gap/T)) in a form that T = 0 leaves right.
-                    return decided(gap - warmth * noise, before, model.memory.units)
+                    return decided(gap.astype(wide) - warmth * noise, before, model.memory.units)
                 up = before > 0.5 * (low + high)
                 rise = jnp.where(up, gap, -gap)
                 other = jnp.where(up, low, high).astype(before.dtype)
-                return jnp.where(rise < warmth * noise, other, before)
+                return jnp.where(rise.astype(wide) < warmth * noise, other, before)
 
             new = sweep(model, state, order, decide, noise)
             return new, new

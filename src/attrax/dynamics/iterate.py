@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import is_concrete, positive
+from ..errors import is_concrete, positive, whole_number
 from .base import AbstractDynamics, Model, Outcome, Run, advanced, choose, difference, finite, rests
 
 
@@ -19,6 +19,7 @@ class OneRead(AbstractDynamics):
     """
 
     random: ClassVar = False
+    graded: ClassVar = False
 
     def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`."""
@@ -65,8 +66,13 @@ class Iterate(AbstractDynamics):
             raise ValueError(
                 f"`damping` is the share of the new state and must lie in (0, 1], not {damping}."
             )
-        check_limits(rtol, atol, max_steps)
+        rtol, atol, max_steps = checked_limits(rtol, atol, max_steps)
         self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
+
+    @property
+    def graded(self) -> bool:
+        """Where it is damped; under jit that cannot be seen."""
+        return is_concrete(self.damping) and float(self.damping) != 1
 
     def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`."""
@@ -142,11 +148,10 @@ def outcome_of(code):
     )
 
 
-def check_limits(rtol: float, atol: float, max_steps: int) -> None:
-    """Refuse tolerances below zero, both zero, and step limits below one."""
+def checked_limits(rtol: float, atol: float, max_steps: int) -> tuple[float, float, int]:
+    """The limits; refuse tolerances below zero, both zero, and step limits below one."""
     if rtol < 0 or atol < 0 or (rtol == 0 and atol == 0):
         raise ValueError(
             f"`rtol` and `atol` must not be negative, nor both zero, but are {rtol}, {atol}."
         )
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        raise ValueError(f"`max_steps` must be a positive whole number, not {max_steps!r}.")
+    return rtol, atol, whole_number("max_steps", max_steps)

@@ -11,7 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, PyTree
 
-from ..errors import NoEnergyError, is_concrete, number, positive
+from ..errors import NoEnergyError, is_concrete, number, positive, whole_number
 from ..precision import accumulate
 from .base import (
     AbstractDynamics,
@@ -68,6 +68,7 @@ class Langevin(AbstractDynamics):
     steps: int = eqx.field(static=True)
     adjusted: bool = eqx.field(static=True)
     random: ClassVar = True
+    graded: ClassVar = True
 
     def __init__(
         self,
@@ -77,9 +78,8 @@ class Langevin(AbstractDynamics):
         steps: int,
         adjusted: bool = True,
     ):
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"`steps` must be a positive whole number, but it is {steps!r}.")
-        self.step, self.steps, self.adjusted = positive("step", step), steps, bool(adjusted)
+        self.step, self.steps = positive("step", step), whole_number("steps", steps)
+        self.adjusted = bool(adjusted)
         self.temperature = (
             temperature if callable(temperature) else number("temperature", temperature)
         )

@@ -10,8 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..dynamics.base import AbstractDynamics
-from ..errors import as_floats
+from ..dynamics.base import AbstractDynamics, check_graded
+from ..errors import as_floats, one_key, whole_number
 from ..unitspace import Units, check_states
 from .bands import Band, check_confidence, pooled_bands
 from .probes import allowed_units, flip_order, flipped, units_made, wrong_units
@@ -97,13 +97,12 @@ def basin_sweep(
             f"`distances` must be whole numbers of units from 0 to {width}, but it is "
             f"{distances!r}."
         )
-    if isinstance(probes, bool) or not isinstance(probes, int | np.integer) or probes < 1:
-        raise ValueError(f"`probes` must be a whole number of at least 1, not {probes!r}.")
-    probes = int(probes)
+    probes, key = whole_number("probes", probes), one_key(key)
     check_confidence(confidence)
     allowed = jnp.asarray(allowed_units(tolerance, width), jnp.int32)
     units = units_made(make, (rows.shape[1], width), rows.dtype)
     check_states("patterns", rows, units)
+    check_graded(dynamics, units)
     keys = jax.random.split(key, rows.shape[0])
     number = jnp.asarray(away, jnp.int32)
     wrong = _probed(make, dynamics, rows, number, keys, probes, units)

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..dynamics.base import AbstractDynamics
+from ..dynamics.base import AbstractDynamics, check_graded
 from ..dynamics.iterate import OneRead
-from ..errors import is_concrete
+from ..errors import is_concrete, one_key, whole_number
 from ..unitspace import check_states
 from .bands import Band, check_confidence, pooled_bands, success_bands
 from .draws import Draws, padding_error, recalled, recalled_padded
@@ -143,12 +143,9 @@ def capacity_scan(
     **Source:** [hopfield1982neural]; [amit1985storing]; [mceliece1987capacity]
     """
     sizes = _sizes(sizes)
-    for name, value in (("d", d), ("draws", draws)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"`{name}` must be a whole number of at least 1, not {value!r}.")
+    d, draws, key = whole_number("d", d), whole_number("draws", draws), one_key(key)
     states = checked_units(units)
     check_confidence(confidence)
-    d, draws = int(d), int(draws)
     flips, allowed, dynamics = _asked(meaning, d, damage, tolerance, dynamics)
     drawn = Draws(sample, states, sizes[-1], d, flips > 0)
     if sample is not None:
@@ -156,6 +153,7 @@ def capacity_scan(
     made = units_made(make, (sizes[-1], d), jnp.result_type(float))
     if made != states:
         raise ValueError(f"`make` makes memories of {made}: pass units={made!r}.")
+    check_graded(dynamics, made)
     keys = jax.random.split(key, draws)
     limits = jnp.asarray(flips, jnp.int32), jnp.asarray(allowed, jnp.int32)
     if padded:

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..errors import whole_number
+
 
 class Batches:
     """The batch of each step: rows of arrays, shuffled in every epoch, or what a function gives.
@@ -40,10 +42,7 @@ class Batches:
         if batch_size is None:
             self.whole = jax.tree.map(jnp.asarray, self.arrays)
             return
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(
-                f"`batch_size` must be a positive whole number, but it is {batch_size!r}."
-            )
+        batch_size = whole_number("batch_size", batch_size)
         if batch_size > self.count:
             raise ValueError(
                 f"`batch_size` is {batch_size}, but `batches` has {self.count} rows; "

@@ -118,7 +118,12 @@ class SparseHebb(AbstractIncrementalRule):
         matrix, scale = centred.T @ centred, _scale(activity, rows.shape[1])
         threshold = self._threshold(matrix, scale, activity)
         return MatrixMemory(
-            matrix, threshold=threshold, scale=scale, units=self.units, symmetry="positive"
+            matrix,
+            threshold=threshold,
+            scale=scale,
+            units=self.units,
+            symmetry="positive",
+            rule="SparseHebb",
         )
 
     def write(self, memory: MatrixMemory, pattern: ArrayLike) -> MatrixMemory:

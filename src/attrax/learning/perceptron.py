@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import is_concrete, number
+from ..errors import is_concrete, number, whole_number
 from ..matrix import MatrixMemory
 from ..separation.base import inverse
 from ..unitspace import Units
@@ -21,6 +21,10 @@ def _checked_margin(margin: Any) -> Array:
     if is_concrete(array) and not 0 <= float(array) < float("inf"):
         raise ValueError(f"`margin` must be finite and not negative, but it is {float(array)}.")
     return array
+
+
+def _checked_epochs(epochs: Any) -> int:
+    return whole_number("max_epochs", epochs)
 
 
 class Perceptron(AbstractRule):
@@ -55,15 +59,10 @@ class Perceptron(AbstractRule):
     """
 
     margin: Float[Array, ""] = eqx.field(converter=_checked_margin, default=0.0)
-    max_epochs: int = eqx.field(static=True, default=1000)
+    max_epochs: int = eqx.field(static=True, converter=_checked_epochs, default=1000)
     symmetric: bool = eqx.field(static=True, default=False)
     partial: bool = eqx.field(static=True, default=False)
     units: ClassVar[Units] = "signs"
-
-    def __check_init__(self):
-        epochs = self.max_epochs
-        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-            raise ValueError(f"`max_epochs` must be a positive whole number, not {epochs!r}.")
 
     def __call__(self, patterns: ArrayLike) -> MatrixMemory:
         """A memory of some patterns, shape (N, d)."""
@@ -78,7 +77,13 @@ class Perceptron(AbstractRule):
                 "fewer patterns, or pass partial=True and look at `stabilities`."
             )
         symmetry = "symmetric" if self.symmetric else "none"
-        return MatrixMemory(matrix, scale=1 / rows.shape[1], units=self.units, symmetry=symmetry)
+        return MatrixMemory(
+            matrix,
+            scale=1 / rows.shape[1],
+            units=self.units,
+            symmetry=symmetry,
+            rule="Perceptron",
+        )
 
 
 def stabilities(memory: MatrixMemory, patterns: ArrayLike) -> Float[Array, "n d"]:

@@ -58,8 +58,7 @@ class AbstractIncrementalRule(AbstractRule):
         - `pattern`: shape (d,).
 
         **Raises:** `ValueError` or `TypeError` for a wrong shape, for states that the units cannot
-        have, and for memories of other units or another scale than the rule makes. Those of another
-        rule with the same scale, such as Hebb's and Storkey's, cannot be told apart.
+        have, and for memories that another rule has made.
         """
 
 
@@ -110,11 +109,16 @@ def written(
     **Raises:** `TypeError` or `ValueError` that names `memory` or `pattern`.
     """
     memory = checked_memory(memory, rule.units)
+    name = type(rule).__name__
+    if memory.rule != (None if name == "Hebb" else name):
+        raise ValueError(
+            f"`memory` must be one that {name} has made, but it is one of "
+            f"{memory.rule or 'Hebb'}: start from {name}(...)(patterns)."
+        )
     expected = jnp.asarray(scale)
     if is_concrete(memory.scale, expected) and not np.allclose(
         float(memory.scale), float(expected), rtol=1e-4, atol=0.0
     ):
-        name = type(rule).__name__
         raise ValueError(
             f"`memory` multiplies its matrix by scale={float(memory.scale):.4g}, but {name} writes "
             f"into memories of scale {float(expected):.4g}; start from {name}(...)(patterns)."

@@ -36,7 +36,11 @@ class Storkey(AbstractIncrementalRule):
         """A memory of some patterns, shape (N, d), stored one after another."""
         rows = checked_patterns(patterns, self.units)
         return MatrixMemory(
-            _stored(rows), scale=1 / rows.shape[1], units=self.units, symmetry="symmetric"
+            _stored(rows),
+            scale=1 / rows.shape[1],
+            units=self.units,
+            symmetry="symmetric",
+            rule="Storkey",
         )
 
     def write(self, memory: MatrixMemory, pattern: ArrayLike) -> MatrixMemory:

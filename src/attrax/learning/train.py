@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from ..errors import one_key, whole_number
 from .batches import Batches, takes
 from .checkpoint import Checkpoint
 from .parameters import parameters
@@ -99,7 +100,7 @@ def train(
     run; `FileFormatError` for a file that is none; `FloatingPointError` if the loss or a
     parameter becomes infinite or NaN, which leaves the last checkpoint as it is.
     """
-    steps, every = _count("steps", steps), _count("every", every)
+    steps, every = whole_number("steps", steps), whole_number("every", every)
     chosen = parameters(model, trainable)
     if not callable(loss):
         raise TypeError(
@@ -107,7 +108,7 @@ def train(
         )
     keyed = takes("loss", loss, "model, batch", "key")
     optimizer = _checked_optimizer(optimizer)
-    shuffling, noise = (None, None) if key is None else jax.random.split(_checked_key(key))
+    shuffling, noise = (None, None) if key is None else jax.random.split(one_key(key))
     if keyed and key is None:
         raise ValueError("`loss` takes a key; pass key=jax.random.key(0) to train.")
     source = Batches(batches, batch_size, shuffling)
@@ -166,12 +167,6 @@ def _diverged(losses, steps, last) -> str:
     return f"{what}: {remedy}.{kept}"
 
 
-def _count(name, value) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"`{name}` must be a positive whole number, but it is {value!r}.")
-    return int(value)
-
-
 def _checked_optimizer(optimizer):
     if optimizer is None:
         return _default()
@@ -187,13 +182,6 @@ def _checked_optimizer(optimizer):
 def _default():
     """One object, since a step is compiled anew for every other optimiser."""
     return optax.adam(1e-3)
-
-
-def _checked_key(key):
-    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    if not typed or key.shape != ():
-        raise TypeError("`key` must be one key, such as jax.random.key(0).")
-    return key
 
 
 def _kept(chosen, model, learned):

@@ -5,17 +5,20 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..dynamics.asynchronous import Asynchronous
-from ..errors import positive
+from ..errors import one_key, positive, whole_number
 from ..matrix import MatrixMemory
 from .rules import checked_memory
 
 
 def _checked_rate(rate: Any) -> Array:
     return positive("rate", rate)
+
+
+def _checked_steps(steps: Any) -> int:
+    return whole_number("steps", steps)
 
 
 class Unlearning(eqx.Module):
@@ -40,12 +43,7 @@ class Unlearning(eqx.Module):
     """
 
     rate: Float[Array, ""] = eqx.field(converter=_checked_rate)
-    steps: int = eqx.field(static=True)
-
-    def __check_init__(self):
-        steps = self.steps
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"`steps` must be a positive whole number, but it is {steps!r}.")
+    steps: int = eqx.field(static=True, converter=_checked_steps)
 
     def __call__(self, memory: MatrixMemory, *, key: PRNGKeyArray) -> MatrixMemory:
         """A memory that has unlearnt; the one given is unchanged.
@@ -58,9 +56,7 @@ class Unlearning(eqx.Module):
         memory = checked_memory(memory, "signs")
         if memory.lacks_energy is not None:
             raise ValueError(f"`memory` has no energy to settle in: {memory.lacks_energy}")
-        typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-        if not typed or key.shape != ():
-            raise TypeError("`key` must be one key, such as jax.random.key(0).")
+        key = one_key(key)
         memory = dataclasses.replace(memory, symmetry="symmetric")
         # The matrix is that before it is scaled.
         rate = self.rate.astype(memory.dtype) / (memory.width * memory.scale)

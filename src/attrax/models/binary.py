@@ -92,7 +92,8 @@ class BinaryMemory(eqx.Module):
 
         - `query`: shape (d,), of −1 and +1.
 
-        **Raises:** `ValueError` for a wrong shape, or other states.
+        **Raises:** `ValueError` for a wrong shape, or other states; states are not looked at under
+        jit and vmap.
         """
         return _call(self, self._query(query))
 

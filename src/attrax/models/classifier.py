@@ -7,7 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..errors import as_floats, is_floats, positive
+from ..errors import as_floats, is_concrete, is_floats, number, one_key, positive, whole_number
 from ..memory import Memory
 from ..separation import Power
 from ..similarity import Dot
@@ -66,7 +66,10 @@ class DenseClassifier(eqx.Module):
         epsilon: ArrayLike = 1.0,
     ):
         self.memories = as_floats("memories", memories, ndim=2)
-        self.classes, self.degree = whole("classes", classes, 2), whole("degree", degree, 2)
+        self.classes, self.degree = (
+            whole_number("classes", classes, 2),
+            whole_number("degree", degree, 2),
+        )
         self.temperature = positive("temperature", temperature)
         self.epsilon = positive("epsilon", epsilon)
         self.check_loaded()
@@ -76,8 +79,8 @@ class DenseClassifier(eqx.Module):
 
         **Raises:** `ValueError` that says which.
         """
-        whole("classes", self.classes, 2)
-        whole("degree", self.degree, 2)
+        whole_number("classes", self.classes, 2)
+        whole_number("degree", self.degree, 2)
         if not (is_floats(self.temperature) and is_floats(self.epsilon)):
             raise ValueError("`temperature` and `epsilon` must be numbers.")
         rows = is_floats(self.memories, None, None)
@@ -127,8 +130,9 @@ class DenseClassifier(eqx.Module):
 
         - `image`: shape (N,); `label`: from 0 to C − 1.
 
-        **Raises:** `ValueError` for another shape of the image.
+        **Raises:** `ValueError` for another shape of the image, and a label that is no class.
         """
+        label = self._labels(label, ())
         gains = self._gains(self._scores(self._image(image)), jnp.take(self.votes, label, axis=1))
         return gains / self.epsilon
 
@@ -155,12 +159,24 @@ class DenseClassifier(eqx.Module):
 
         - `images`: shape (B, N); `labels`: shape (B,), from 0 to C − 1.
         - `power`: m ≥ 1. Large m ask that no image be far off, small ones that few be.
+
+        **Raises:** `ValueError` for images of another shape, labels that are no classes or not one
+        an image, and m below 1.
         """
         dtype = self.memories.dtype
+        images = as_floats("images", images, ndim=2).astype(dtype)
+        if images.shape[1] != self.pixels:
+            raise ValueError(
+                f"`images` must have shape (B, {self.pixels}), but their shape is {images.shape}."
+            )
+        power = number("power", power)
+        if is_concrete(power) and float(power) < 1:
+            raise ValueError(f"`power` must be at least 1, but it is {float(power):g}.")
+        labels = self._labels(labels, images.shape[:1])
         marks = jax.nn.one_hot(labels, self.classes, dtype=bool)
-        logits = jax.vmap(self._logits)(jnp.asarray(images).astype(dtype))
+        logits = jax.vmap(self._logits)(images)
         distances = jax.nn.log_sigmoid(jnp.where(marks, -2, 2).astype(dtype) * logits)
-        exponent = 2 * jnp.asarray(power).astype(dtype)
+        exponent = 2 * power.astype(dtype)
         return jnp.sum(jnp.exp(exponent * (distances + np.log(2.0).astype(dtype))))
 
     def as_memory(self) -> Memory:
@@ -179,6 +195,20 @@ class DenseClassifier(eqx.Module):
                 f"`image` must have shape ({self.pixels},), but its shape is {image.shape}."
             )
         return image
+
+    def _labels(self, labels, shape):
+        found = labels if isinstance(labels, jax.Array) else np.asarray(labels)
+        if found.dtype.kind not in "iu" or found.shape != shape:
+            raise ValueError(
+                f"Labels must be whole numbers of shape {shape}, but they are {found.dtype} of "
+                f"shape {found.shape}."
+            )
+        if is_concrete(found) and found.size and not 0 <= found.min() <= found.max() < self.classes:
+            raise ValueError(
+                f"Labels must be from 0 to {self.classes - 1}, but they go from {found.min()} to "
+                f"{found.max()}."
+            )
+        return jnp.asarray(found)
 
     def _scores(self, image):
         """ξ·U."""
@@ -226,19 +256,7 @@ def dense_classifier(
 
     **Source:** [krotov2016dense]
     """
-    count, pixels = whole("memories", memories, 1), whole("pixels", pixels, 1)
-    shape = count, pixels + whole("classes", classes, 2)
-    drawn = 0.3 * jax.random.normal(key, shape) - 0.3
+    count, pixels = whole_number("memories", memories, 1), whole_number("pixels", pixels, 1)
+    shape = count, pixels + whole_number("classes", classes, 2)
+    drawn = 0.3 * jax.random.normal(one_key(key), shape) - 0.3
     return DenseClassifier(drawn, classes, degree, temperature=temperature)
-
-
-def whole(name: str, value, least: int) -> int:
-    """A whole number of at least so much.
-
-    **Raises:** `ValueError` that names it.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(
-            f"`{name}` must be a whole number of at least {least}, but it is {value!r}."
-        )
-    return int(value)

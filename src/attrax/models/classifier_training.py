@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..errors import as_floats, positive
+from ..errors import as_floats, positive, whole_number
 from ..learning import Trained, krotov_hopfield, train
 from ..learning.batches import Batches, takes
-from .classifier import DenseClassifier, whole
+from .classifier import DenseClassifier
 
 
 def train_dense_classifier(
@@ -43,9 +43,10 @@ def train_dense_classifier(
     - `images`: shape (n, N), of pixels in [−1, 1]; `labels`: shape (n,), from 0 to C − 1.
     - `epochs`: how often all images are seen, ≥ 1.
     - `power`: m ≥ 1 of the loss: 2 to 4 for n = 2 or 3, about 30 for n ≥ 20.
-    - `temperature`: a function of the epoch, a fraction, to T, such as
+    - `temperature`: T, or a function of the epoch, a fraction, to T, such as
       `optax.linear_schedule(400, 100, 200)`; the classifier's own throughout if `None`. The model
-      that is returned has the temperature of the last step.
+      that is returned has the temperature of the last step. Where T is so low that (ξ·σ/T)ⁿ
+      leaves the range of floats, the loss is NaN.
     - `batch_size`: how many images a step sees; all if there are fewer.
     - `learning_rate`, `decay`: in epoch e = 0, 1, ... the largest change of a weight is
       learning_rate · decayᵉ. A step belongs to the epoch in which its middle lies.
@@ -60,9 +61,9 @@ def train_dense_classifier(
     **Source:** [krotov2016dense]
     """
     rows, marks = _checked_images(classifier, images, labels)
-    size = min(whole("batch_size", batch_size, 1), len(rows))
-    exponent = np.asarray(whole("power", power, 1), rows.dtype)
-    epochs = whole("epochs", epochs, 1)
+    size = min(whole_number("batch_size", batch_size, 1), len(rows))
+    exponent = np.asarray(whole_number("power", power, 1), rows.dtype)
+    epochs = whole_number("epochs", epochs, 1)
     for name, value in (("learning_rate", learning_rate), ("decay", decay)):
         positive(name, value)
     source = Batches((rows, marks), size, key)
@@ -70,7 +71,8 @@ def train_dense_classifier(
     def warmth(step: int):
         if temperature is None:
             return classifier.temperature
-        return positive("temperature", temperature(step * size / len(rows)))
+        warm = temperature(step * size / len(rows)) if callable(temperature) else temperature
+        return positive("temperature", warm)
 
     steps = -(-epochs * len(rows) // size)
     trained = train(

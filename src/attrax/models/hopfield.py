@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ..errors import as_floats, positive
+from ..errors import as_floats, positive, whole_number
 from ..hierarchical import HierarchicalMemory, LateralSynapse, Neurons, Tanh
 from ..learning.hebb import Hebb
 from ..learning.rules import AbstractRule
@@ -55,8 +55,7 @@ def dense_memory(patterns: ArrayLike, degree: int = 3, *, rectified: bool = True
 
     **Source:** [krotov2016dense]
     """
-    if isinstance(degree, bool) or not isinstance(degree, int) or degree < 2:
-        raise ValueError(f"`degree` must be a whole number of at least 2, but it is {degree!r}.")
+    degree = whole_number("degree", degree, 2)
     rows = as_floats("patterns", patterns, ndim=2)
     scale = jnp.asarray(max(1, rows.shape[1]), rows.dtype)
     return BinaryMemory(rows, Power(degree - 1, rectified=bool(rectified), scale=scale))

@@ -5,6 +5,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
+from ..errors import whole_number
 from .base import AbstractAdditive, AbstractSelective, Range
 
 
@@ -47,8 +48,7 @@ class TopK(AbstractSelective):
     then: AbstractAdditive
 
     def __init__(self, k: int, then: AbstractAdditive):
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise ValueError(f"`k` must be a positive whole number, but it is {k!r}.")
+        k = whole_number("k", k)
         if not isinstance(then, AbstractAdditive):
             raise TypeError(
                 "`then` must be an additive separation such as Softmax(beta) or Power(2), "

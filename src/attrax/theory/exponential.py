@@ -68,10 +68,12 @@ def exponential_rate(damage: Numbers = 0.0, criterion: str = "all_patterns") -> 
     (damage,) = reals(damage=damage)
     bounded("damage", damage, 0, 0.5)
     signal = 1 - 2 * damage
-    gap = entropy_gap(signal)
     if criterion == "all_patterns":
-        return gap / 2
-    return jnp.where(signal > math.tanh(2), 2 * signal - math.log(math.cosh(2)), gap)
+        return entropy_gap(signal) / 2
+    # The slope of the gap is infinite at one, and would be NaN where it is not taken.
+    high = signal > math.tanh(2)
+    gap = entropy_gap(jnp.where(high, 0.5, signal))
+    return jnp.where(high, 2 * signal - math.log(math.cosh(2)), gap)
 
 
 def exponential_flip_probability(
