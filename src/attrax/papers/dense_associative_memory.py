@@ -10,7 +10,8 @@ of patterns that half of all starts find, duality, errors over epochs, votes, an
 Command: `attrax reproduce dense-associative-memory --profile full --out DIR`, which goes on from
 checkpoints in DIR if it was stopped.
 
-Run time: quick below a minute; full about an hour, on two cores.
+Run time: quick below a minute; full two to three hours, of which training takes all but six
+minutes, on two cores.
 
 Result: what the paper says of stores, of duality and of digits holds; small networks hold a little
 more than its formula. Classifiers of MNIST and of Fashion-MNIST err less than logistic regression

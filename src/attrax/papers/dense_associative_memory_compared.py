@@ -29,7 +29,7 @@ class Runs:
     - `images`, `test`: how many there are to learn from, and to be judged by.
     - `recipes`: one a degree; `memories`, `epochs`, `seeds`: K, and so on.
     - `rival_epochs`: of logistic regression and an MLP.
-    - `large`: K and epochs of one more training by the recipe for n = 3, or `None`.
+    - `large`: a recipe, K and epochs of two more trainings, with K and with `memories`, or `None`.
     """
 
     images: int
@@ -39,7 +39,7 @@ class Runs:
     epochs: int
     seeds: int
     rival_epochs: int
-    large: tuple[int, int] | None = None
+    large: tuple[Recipe, int, int] | None = None
 
     @property
     def degrees(self) -> dict[int, Recipe]:
@@ -102,7 +102,7 @@ def rivals(found: Images, hidden: int, epochs: int, seed: int) -> dict[str, floa
 class Compared(NamedTuple):
     """All trainings on one set, one a seed.
 
-    - `learnt`: by degree; `large`: with more memories, or `None`.
+    - `learnt`: by degree; `large`: with as many memories and with more, or `None`.
     - `rivals`: errors by name.
     - `votes`, `active`: by degree, how many classes memories vote for, and how many memories
       decide test images.
@@ -110,7 +110,7 @@ class Compared(NamedTuple):
     """
 
     learnt: dict[int, list[Learnt]]
-    large: Learnt | None
+    large: tuple[Learnt, Learnt] | None
     rivals: dict[str, list[float]]
     votes: dict[int, list[np.ndarray]]
     active: dict[int, list[np.ndarray]]
@@ -122,7 +122,7 @@ class Compared(NamedTuple):
 
 
 def tasks(name: str, runs: Runs, seed: int, folder: Path | None) -> dict[str, Any]:
-    """What is to be run on one set, by name: trainings of each degree, rivals, the large one."""
+    """What is to be run on one set, by name: trainings of each degree, rivals, those of `large`."""
     numbers = range(seed, seed + runs.seeds)
 
     def train(recipe):
@@ -140,9 +140,10 @@ def tasks(name: str, runs: Runs, seed: int, folder: Path | None) -> dict[str, An
     found: dict[str, Any] = {str(n): partial(train, recipe) for n, recipe in runs.degrees.items()}
     found["rivals"] = compare
     if runs.large is not None:
-        memories, epochs = runs.large
-        found["large"] = lambda: learn(
-            pictures(name, runs, seed), runs.degrees[3], memories, epochs, seed, folder
+        recipe, memories, epochs = runs.large
+        found["large"] = lambda: tuple(
+            learn(pictures(name, runs, seed), recipe, count, epochs, seed, folder)
+            for count in (runs.memories, memories)
         )
     return found
 

@@ -125,9 +125,9 @@ def _errors(ax, learnt: dm.Compared) -> None:
             label = f"n = {degree}" if number == 0 else None
             ax.plot(run.epochs, run.error, color=_COLOURS[degree], lw=1, label=label)
     if learnt.large is not None:
-        count = learnt.large.classifier.memories.shape[0]
-        label = f"n = 3, K = {count}"
-        ax.plot(learnt.large.epochs, learnt.large.error, "k", lw=1, label=label)
+        many = learnt.large[1]
+        label = f"n = 3, K = {many.classifier.memories.shape[0]}"
+        ax.plot(many.epochs, many.error, "k", lw=1, label=label)
     for (name, errors), style in zip(learnt.rivals.items(), ("--", ":"), strict=True):
         ax.axhline(np.mean(errors), color="0.4", ls=style, label=name)
     ax.set(xscale="log", yscale="log", xlabel="epochs", ylabel="test error")
@@ -146,8 +146,9 @@ def _compared(ax, found) -> None:
             continue
         errors = {f"n = {n}": (learnt.errors(n), _COLOURS[n]) for n in learnt.learnt}
         if learnt.large is not None:
-            count = learnt.large.classifier.memories.shape[0]
-            errors[f"n = 3, K = {count}"] = learnt.large.error[-1:], "k"
+            many = learnt.large[1]
+            label = f"n = 3, K = {many.classifier.memories.shape[0]}"
+            errors[label] = many.error[-1:], "k"
         errors |= {name: (values, "0.6") for name, values in learnt.rivals.items()}
         for name, (values, colour) in errors.items():
             ax.barh(place, np.mean(values), color=colour)

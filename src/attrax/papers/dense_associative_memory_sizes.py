@@ -101,8 +101,9 @@ PROFILES = {
             recipes=(*_GENTLE, Recipe(10, 10, 450.0, 200.0), Recipe(20, 30, 540.0, 300.0)),
             memories=100,
             epochs=1000,
-            seeds=1,
+            seeds=3,
             rival_epochs=20,
+            large=(_GENTLE[1], 2000, 200),
         ),
     ),
 }

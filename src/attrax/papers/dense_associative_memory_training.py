@@ -47,10 +47,6 @@ class Learnt(NamedTuple):
     learnt: np.ndarray
     classifier: DenseClassifier
 
-    def after(self, epochs: int) -> float:
-        """The test error after so many epochs, at which it was looked at."""
-        return float(self.error[list(self.epochs).index(epochs)])
-
     def reaches(self, error: float) -> float:
         """The first epoch looked at with no more than some error on test images; or infinity."""
         there = np.flatnonzero(self.error <= error)
