@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,7 +54,8 @@ def descents(degree: int, rectified: bool, starts: int, seed: int) -> tuple[int,
     return rises, changes, float(np.mean(agree))
 
 
-@eqx.filter_jit
+# Called for every unit, which is where `eqx.filter_jit` would take longer than the drive.
+@jax.jit
 def _drive(memory, state):
     return memory.drive(state)
 
