@@ -264,7 +264,7 @@ def test_wrong_training(case):
         ((np.where(IMAGES > 0, np.nan, IMAGES), LABELS, 2), "`images` holds NaN"),
         ((IMAGES, LABELS[:1], 2), r"whole numbers of shape \(40,\)"),
         ((IMAGES, np.eye(C)[LABELS], 2), r"whole numbers of shape \(40,\)"),
-        ((IMAGES, LABELS - 1, 2), "Labels must be from 0 to 2, but they go from -1 to 1"),
+        ((IMAGES, LABELS - 1, 2), "`labels` must be from 0 to 2, but they go from -1 to 1"),
         ((IMAGES, LABELS, 0.5), "`power` must be at least 1"),
     ],
 )
@@ -275,7 +275,7 @@ def test_a_loss_of_what_is_no_image_or_class(arguments, text):
 
 def test_a_part_in_what_is_no_class():
     for label in (C, -1):
-        with pytest.raises(ValueError, match="Labels must be from 0 to 2"):
+        with pytest.raises(ValueError, match="`label` must be from 0 to 2"):
             classifier().parts(IMAGES[0], label)
 
 

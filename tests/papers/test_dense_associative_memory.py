@@ -308,8 +308,6 @@ def test_what_was_not_run_says_so():
     assert len(skipped) == 24
     ways = ("pip install", "--profile full", "download=True")
     assert all(any(way in result.note for way in ways) for result in skipped)
-    smaller = judge(paper.CLAIMS, measured(clothes=compared(degrees=(2, 3, 10, 20))))
-    assert [result.name for result in smaller if result.verdict == "not run"] == [NAMES[-1]]
 
 
 @pytest.mark.parametrize("part", ["clothes", "mnist", "digits", "neither"])

@@ -40,6 +40,11 @@ class Hebb(AbstractIncrementalRule):
         if self.units not in LEVELS:
             raise ValueError(f"`units` must be 'signs' or 'bits', but it is {self.units!r}.")
 
+    @property
+    def mark(self) -> None:
+        """None: its memories are plain sums, as `MatrixMemory.write` adds to."""
+        return None
+
     def __call__(self, patterns: ArrayLike) -> MatrixMemory:
         """A memory of some patterns, shape (N, d)."""
         rows = checked_patterns(patterns, self.units)
@@ -123,7 +128,7 @@ class SparseHebb(AbstractIncrementalRule):
             scale=scale,
             units=self.units,
             symmetry="positive",
-            rule="SparseHebb",
+            rule=self.mark,
         )
 
     def write(self, memory: MatrixMemory, pattern: ArrayLike) -> MatrixMemory:

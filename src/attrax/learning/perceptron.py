@@ -82,7 +82,7 @@ class Perceptron(AbstractRule):
             scale=1 / rows.shape[1],
             units=self.units,
             symmetry=symmetry,
-            rule="Perceptron",
+            rule=self.mark,
         )
 
 

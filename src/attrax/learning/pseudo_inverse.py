@@ -63,7 +63,7 @@ class PseudoInverse(AbstractIncrementalRule):
                 f"`patterns` are linearly dependent: rows {named} ({excess} of {rows.shape[0]}) "
                 f"are combinations of rows before them. {_REMEDY}."
             )
-        return MatrixMemory(matrix, units=self.units, symmetry="positive", rule="PseudoInverse")
+        return MatrixMemory(matrix, units=self.units, symmetry="positive", rule=self.mark)
 
     def write(self, memory: MatrixMemory, pattern: ArrayLike) -> MatrixMemory:
         """A memory with one more pattern, shape (d,)."""

@@ -30,6 +30,11 @@ class AbstractRule(eqx.Module):
     units: Declared[Units]
     """The states it is for: "signs" (−1 and +1) or "bits" (0 and 1)."""
 
+    @property
+    def mark(self) -> str | None:
+        """What its memories carry as `rule`: its name, or `None` for sums of outer products."""
+        return type(self).__name__
+
     @abstractmethod
     def __call__(self, patterns: ArrayLike) -> MatrixMemory:
         """A memory of some patterns.
@@ -110,7 +115,7 @@ def written(
     """
     memory = checked_memory(memory, rule.units)
     name = type(rule).__name__
-    if memory.rule != (None if name == "Hebb" else name):
+    if memory.rule != rule.mark:
         raise ValueError(
             f"`memory` must be one that {name} has made, but it is one of "
             f"{memory.rule or 'Hebb'}: start from {name}(...)(patterns)."

@@ -40,7 +40,7 @@ class Storkey(AbstractIncrementalRule):
             scale=1 / rows.shape[1],
             units=self.units,
             symmetry="symmetric",
-            rule="Storkey",
+            rule=self.mark,
         )
 
     def write(self, memory: MatrixMemory, pattern: ArrayLike) -> MatrixMemory:

@@ -1,5 +1,7 @@
 """Dense associative memories that classify: label units read by one update."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -132,7 +134,7 @@ class DenseClassifier(eqx.Module):
 
         **Raises:** `ValueError` for another shape of the image, and a label that is no class.
         """
-        label = self._labels(label, ())
+        label = self.check_labels("label", label, ())
         gains = self._gains(self._scores(self._image(image)), jnp.take(self.votes, label, axis=1))
         return gains / self.epsilon
 
@@ -172,7 +174,7 @@ class DenseClassifier(eqx.Module):
         power = number("power", power)
         if is_concrete(power) and float(power) < 1:
             raise ValueError(f"`power` must be at least 1, but it is {float(power):g}.")
-        labels = self._labels(labels, images.shape[:1])
+        labels = self.check_labels("labels", labels, images.shape[:1])
         marks = jax.nn.one_hot(labels, self.classes, dtype=bool)
         logits = jax.vmap(self._logits)(images)
         distances = jax.nn.log_sigmoid(jnp.where(marks, -2, 2).astype(dtype) * logits)
@@ -196,16 +198,20 @@ class DenseClassifier(eqx.Module):
             )
         return image
 
-    def _labels(self, labels, shape):
+    def check_labels(self, name: str, labels: Any, shape: tuple[int, ...]) -> Int[Array, "..."]:
+        """The labels, if they are classes and of a shape; values are not looked at under jit.
+
+        **Raises:** `ValueError` that names them.
+        """
         found = labels if isinstance(labels, jax.Array) else np.asarray(labels)
         if found.dtype.kind not in "iu" or found.shape != shape:
             raise ValueError(
-                f"Labels must be whole numbers of shape {shape}, but they are {found.dtype} of "
+                f"`{name}` must be whole numbers of shape {shape}, but they are {found.dtype} of "
                 f"shape {found.shape}."
             )
         if is_concrete(found) and found.size and not 0 <= found.min() <= found.max() < self.classes:
             raise ValueError(
-                f"Labels must be from 0 to {self.classes - 1}, but they go from {found.min()} to "
+                f"`{name}` must be from 0 to {self.classes - 1}, but they go from {found.min()} to "
                 f"{found.max()}."
             )
         return jnp.asarray(found)

@@ -131,7 +131,7 @@ def _checked_images(classifier, images, labels):
         raise TypeError(
             f"`classifier` must be a DenseClassifier, but it is {type(classifier).__name__}."
         )
-    rows, marks = np.asarray(as_floats("images", images, ndim=2)), np.asarray(labels)
+    rows = np.asarray(as_floats("images", images, ndim=2))
     if rows.shape[1] != classifier.pixels or not len(rows):
         raise ValueError(
             f"`images` must have shape (n, {classifier.pixels}), but its shape is {rows.shape}."
@@ -142,14 +142,5 @@ def _checked_images(classifier, images, labels):
             f"{rows.max():.3g}. Map pixels in [0, 1] by 2 * x - 1; do not standardise them, for "
             "the weights begin where overlaps with dark images are positive."
         )
-    if marks.shape != (len(rows),) or marks.dtype.kind not in "iu":
-        raise ValueError(
-            f"`labels` must be whole numbers of shape ({len(rows)},), one an image, but they are "
-            f"{marks.dtype} of shape {marks.shape}."
-        )
-    if marks.min() < 0 or marks.max() >= classifier.classes:
-        raise ValueError(
-            f"`labels` must be from 0 to {classifier.classes - 1}, but they go from "
-            f"{marks.min()} to {marks.max()}."
-        )
+    marks = np.asarray(classifier.check_labels("labels", labels, rows.shape[:1]))
     return rows.astype(classifier.memories.dtype), marks

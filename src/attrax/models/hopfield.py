@@ -35,12 +35,13 @@ def hopfield_network(patterns: ArrayLike, rule: AbstractRule | None = None) -> M
 
 
 def dense_memory(patterns: ArrayLike, degree: int = 3, *, rectified: bool = True) -> BinaryMemory:
-    """The dense associative memory: E(σ) = −Σ_μ F(ξ_μ·σ) with F(x) = (d/n)(x/d)ⁿ, or 0 for x < 0.
+    """The dense associative memory: E(σ) = −Σ_μ F(ξ_μ·σ) with F(x) = (d/n)(x/d)ⁿ.
 
-    It holds some d^(n−1) random patterns. The paper's F is xⁿ. The positive factor makes a stored
-    pattern's energy some −d/n, so that energies of all d and n are within the range of floats, and
-    temperatures are of order one; it scales all energies alike. Without rectification an even F
-    likes −ξ as much as ξ, and an odd one is not convex, which updates of single units do not need.
+    It holds some d^(n−1) random patterns. Rectified, F(x) = 0 for x < 0. The paper's F is xⁿ. The
+    positive factor makes a stored pattern's energy some −d/n, so that energies of all d and n are
+    within the range of floats, and temperatures are of order one; it scales all energies alike.
+    Without rectification an even F likes −ξ as much as ξ, and an odd one is not convex, which
+    updates of single units do not need.
 
     **Arguments:**
 

@@ -69,7 +69,7 @@ PROFILES = {
         loads=(0.025, 0.04, 0.06, 0.09),
         half_draws=4,
         half_starts=50,
-        digits=dataclasses.replace(_DIGITS, epochs=150, seeds=1, rival_epochs=40),
+        digits=dataclasses.replace(_DIGITS, epochs=150, seeds=1, rival_epochs=60),
         mnist=None,
         clothes=None,
     ),

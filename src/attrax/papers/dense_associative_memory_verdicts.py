@@ -10,6 +10,7 @@ from . import dense_associative_memory_capacity as dc
 from . import dense_associative_memory_compared as dm
 from . import dense_associative_memory_logic as dl
 from .contract import Claim, Result
+from .dense_associative_memory_training import Learnt
 
 _DIGITS = 'Needs the digits of scikit-learn: pip install "attrax[sklearn]".'
 _MNIST = 'Needs the full profile, and MNIST: attrax.data.load("mnist", download=True).'
@@ -157,7 +158,7 @@ def _written(claims, found: dm.Compared | None, error: float, missing: str) -> l
 
 
 def _clothes(claims, found: dm.Compared | None) -> list[Result]:
-    if found is None:
+    if found is None or found.large is None:
         return [claim.not_run(_LONG) for claim in claims]
     logistic, mlp = _rivals(found)
     gap, behind = found.errors(3) - found.errors(2), found.errors(3) - mlp
@@ -184,7 +185,7 @@ def _clothes(claims, found: dm.Compared | None) -> list[Result]:
         ),
         _prototypes(next(claims), found),
         _decided(next(claims), found),
-        _larger(next(claims), found),
+        _larger(next(claims), *found.large),
     ]
 
 
@@ -195,16 +196,14 @@ def _beside_mlp(claim: Claim, behind: np.ndarray, text: str, error: float) -> Re
     return claim.judge(behind, note=text + reason * near, explained=near)
 
 
-def _larger(claim: Claim, found: dm.Compared) -> Result:
-    if found.large is None:
-        return claim.not_run("The training of K = 2000 is not part of this profile.")
-    fewer, last = (float(run.error[-1]) for run in found.large)
-    late = [run.error[-len(run.error) // 4 :] for run in found.large]
-    ranges = " against ".join(f"{each.min():.3f} to {each.max():.3f}" for each in reversed(late))
+def _larger(claim: Claim, few: Learnt, many: Learnt) -> Result:
+    late = [run.error[-len(run.error) // 4 :] for run in (many, few)]
+    ranges = " against ".join(f"{each.min():.3f} to {each.max():.3f}" for each in late)
+    fewer, last = float(few.error[-1]), float(many.error[-1])
     return claim.judge(
         [last - fewer],
-        note=f"After {found.large[1].epochs[-1]} epochs of one recipe {last:.3f} against "
-        f"{fewer:.3f}; where errors were looked at late, {ranges}.",
+        note=f"After {many.epochs[-1]} epochs of one recipe {last:.3f} against {fewer:.3f}; where "
+        f"errors were looked at late, {ranges}.",
     )
 
 
