@@ -110,6 +110,15 @@ def number(name: str, value: Any) -> Array:
     return array
 
 
+def plain_number(name: str, value: Any) -> float:
+    """`value` as a number of Python's, unrounded: for what is known before a program is compiled.
+
+    **Raises:** as `number`.
+    """
+    number(name, value)
+    return float(value)
+
+
 def whole_number(name: str, value: Any, least: int = 1) -> int:
     """`value` as a whole number of at least so much, of Python's or NumPy's.
 

@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 from attrax.dynamics import Asynchronous, OneRead
 from attrax.evaluate import Band, CapacityScan, capacity_scan, success_bands
-from attrax.evaluate.bands import _student, pooled_bands
+from attrax.evaluate.bands import _student, pooled_bands, weighted_bands
 from attrax.learning import Hebb
 from attrax.matrix import MatrixMemory
 from attrax.models.binary import BinaryMemory
@@ -365,6 +365,29 @@ def test_students_quantile(degrees, confidence):
     tail = (1 - confidence) / 2
     found = _student(jnp.asarray(-norm.ppf(tail), jnp.float32), degrees)
     np.testing.assert_allclose(found, -student.ppf(tail, degrees), rtol=2e-3)
+
+
+def test_weighted_bands_know_how_little_varies():
+    """Taken for one binomial of as many trials, parts would seem to vary more than they do."""
+    rng = np.random.default_rng(12)
+    weights, truth, trials = np.asarray([[0.8], [0.2]]), np.asarray([[0.05], [0.4]]), 400
+    counts = rng.binomial(trials, np.broadcast_to(truth, (2, 4000)))
+    band = weighted_bands(counts, np.full((2, 1), trials), weights, 0.95)
+    mean = float((weights * truth).sum())
+
+    def covered(low, high):
+        return np.mean((np.asarray(low) <= mean) & (mean <= np.asarray(high)))
+
+    assert covered(band.low, band.high) == pytest.approx(0.95, abs=0.012)
+    np.testing.assert_allclose(band.value, (weights * counts / trials).sum(0), rtol=1e-5)
+    single = success_bands(np.round((weights * counts).sum(0)), trials)
+    assert covered(single.low, single.high) > 0.97
+
+
+@pytest.mark.parametrize("count", [0, 3, 50])
+def test_weighted_bands_of_one_part_are_plain_ones(count):
+    one = weighted_bands(np.full((1, 1), count), np.full((1, 1), 50), np.ones((1, 1)), 0.9)
+    np.testing.assert_allclose(np.ravel(one), success_bands(count, 50, 0.9), atol=1e-6)
 
 
 def test_pooled_bands_are_plain_ones_where_runs_do_not_differ():

@@ -68,8 +68,8 @@ def test_half_of_the_starts():
     assert found.share[0, -1] < 0.5
     assert 9 < found.half[0] < 135
     # On a straight line between logarithms.
-    assert dc._falls(np.array([10, 100]), np.array([0.75, 0.25])) == pytest.approx(10**1.5)
-    assert np.isnan(dc._falls(np.array([10, 100]), np.array([0.4, 0.2])))
+    assert dc._half(np.array([10, 100]), np.array([0.75, 0.25])) == pytest.approx(10**1.5)
+    assert np.isnan(dc._half(np.array([10, 100]), np.array([0.4, 0.2])))
     units = np.array([10.0, 20.0, 40.0])
     drawn = 3 * units ** np.array([[1.9], [2.1]])
     bent = np.array([1.0, 1.0, 4.0])

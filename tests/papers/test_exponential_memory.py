@@ -114,7 +114,7 @@ def test_numbers_beyond_floats_neither_overflow_nor_vanish():
 def test_the_growth_of_a_number_of_patterns_is_its_slope():
     sizes = np.repeat([60, 400], 9)
     logs = 0.4 * sizes + np.tile(np.arange(-4.0, 5.0), 2)
-    wrong = 1e4 * 0.05 * np.exp(logs - 0.4 * sizes) / 10
+    wrong = np.tile(1e4 * 0.05 * np.exp(logs - 0.4 * sizes) / 10, (2, 1))
     found = es.Flips(sizes, np.full(18, 0.1), logs, wrong, np.full(18, 10_000), np.full(18, 0.1))
     np.testing.assert_allclose(es.growth(found, 0.1, 0.05)[2], 0.4, rtol=1e-6)
 
@@ -210,13 +210,13 @@ def some_flips(factor=1.0, slope=0.3695):
     step = np.tile(np.tile(np.arange(-6.0, 4.0), 2), 2)
     damage = np.tile(np.repeat([0.1, 0.2], 10), 2)
     theory = 0.5 / (1 + np.exp(-step))
-    return es.Flips(
-        units, damage, slope * units + step, 1e4 * factor * theory, np.full(40, 10_000), theory
-    )
+    wrong = np.tile(1e4 * factor * theory, (2, 1))
+    return es.Flips(units, damage, slope * units + step, wrong, np.full(40, 10_000), theory)
 
 
 def some_beside(direct=0.05):
-    flips = es.Flips(*np.asarray([[20], [0.1], [6.0], [500], [10_000], [0.05]]))
+    point, wrong = np.asarray([[20], [0.1], [6.0]]), np.full((2, 1), 500)
+    flips = es.Flips(*point, wrong, np.asarray([10_000]), np.asarray([0.05]))
     return es.Beside([(20, 0.1, 6.0)], np.asarray([direct]), np.asarray([0.001]), flips)
 
 

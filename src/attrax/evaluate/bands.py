@@ -41,14 +41,14 @@ def success_bands(
 
     **Arguments:**
 
-    - `successes`: k, counts of 0 to n, any shape.
-    - `trials`: n > 0, one number or a shape that broadcasts.
+    - `successes`: k, whole numbers from 0 to n, any shape.
+    - `trials`: n, whole numbers from 1 on: one, or a shape that broadcasts.
     - `confidence`: in (0, 1).
 
     **Returns:** a `Band`, value p, of the joint shape.
 
-    **Raises:** `ValueError` for counts out of their range, shapes that do not go together, empty
-    arrays, and a confidence outside (0, 1); values are not looked at under jit.
+    **Raises:** `ValueError` for counts that are not whole or out of their range, shapes that do not
+    go together, empty arrays, and a confidence outside (0, 1); values are not looked at under jit.
 
     **Source:** [wilson1927probable]
     """
@@ -66,6 +66,12 @@ def success_bands(
         raise ValueError(f"`successes` or `trials` is empty: their joint shape is {shape}.")
     if is_concrete(total) and not (np.asarray(total) > 0).all():
         raise ValueError("`trials` must be positive, but some are not: nothing was counted there.")
+    for name, counts in (("successes", hits), ("trials", total)):
+        if is_concrete(counts) and (odd := np.asarray(counts % 1 != 0)).any():
+            raise ValueError(
+                f"`{name}` are counts, whole numbers, but there is {np.asarray(counts)[odd][0]:g}: "
+                "multiply a share by its trials and round."
+            )
     if is_concrete(hits, total):
         counted, of = np.asarray(hits), np.asarray(total)
         wrong = (counted < 0) | (counted > of)
@@ -75,6 +81,32 @@ def success_bands(
                 f"{counted[wrong][0]:g} of {of[wrong][0]:g}."
             )
     return _wilson(hits / total, total, _quantile(confidence, dtype))
+
+
+def weighted_bands(
+    successes: ArrayLike, trials: ArrayLike, weights: ArrayLike, confidence: ArrayLike
+) -> Band:
+    """Wilson's interval of Σ_s w_s p_s, from k_s successes in n_s trials of each part s.
+
+    The estimate Σ_s w_s k_s/n_s has the variance Σ_s w_s² p_s (1 − p_s)/n_s; n is the number of
+    trials, all of one kind, that would have as much. For that p_s is (k_s + 1)/(n_s + 2), since
+    counts of zero show no variance.
+
+    **Arguments:**
+
+    - `successes`: k, shape (parts, ...).
+    - `trials`: n, of that shape or one that broadcasts.
+    - `weights`: w, likewise, summing to one over parts.
+    - `confidence`: in (0, 1).
+
+    **Returns:** a `Band` of shape (...).
+    """
+    successes, trials, weights = (jnp.asarray(x, float) for x in (successes, trials, weights))
+    value = jnp.sum(weights * successes / trials, axis=0)
+    shares = (successes + 1) / (trials + 2)
+    mean = jnp.sum(weights * shares, axis=0)
+    variance = jnp.sum(jnp.square(weights) * shares * (1 - shares) / trials, axis=0)
+    return _wilson(value, mean * (1 - mean) / variance, _quantile(confidence, value.dtype))
 
 
 def check_confidence(confidence: ArrayLike) -> None:

@@ -6,15 +6,14 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..dynamics.base import AbstractDynamics, check_graded
+from ..dynamics.base import AbstractDynamics, check_dynamics
 from ..errors import as_floats, one_key, whole_number
 from ..unitspace import Units, check_states
 from .bands import Band, check_confidence, pooled_bands
-from .probes import allowed_units, flip_order, flipped, units_made, wrong_units
+from .probes import allowed_units, flip_order, flipped, units_made, whole_numbers, wrong_units
 
 
 class BasinSweep(eqx.Module):
@@ -90,9 +89,8 @@ def basin_sweep(
             "For one run pass patterns[None]."
         )
     width = rows.shape[2]
-    away = np.asarray(distances)
-    whole = away.ndim == 1 and away.size > 0 and away.dtype.kind in "iu"
-    if not whole or away.min() < 0 or away.max() > width:
+    away = whole_numbers(distances)
+    if away is None or away.min() < 0 or away.max() > width:
         raise ValueError(
             f"`distances` must be whole numbers of units from 0 to {width}, but it is "
             f"{distances!r}."
@@ -102,7 +100,8 @@ def basin_sweep(
     allowed = jnp.asarray(allowed_units(tolerance, width), jnp.int32)
     units = units_made(make, (rows.shape[1], width), rows.dtype)
     check_states("patterns", rows, units)
-    check_graded(dynamics, units)
+    if dynamics is not None:
+        check_dynamics(dynamics, units)
     keys = jax.random.split(key, rows.shape[0])
     number = jnp.asarray(away, jnp.int32)
     wrong = _probed(make, dynamics, rows, number, keys, probes, units)

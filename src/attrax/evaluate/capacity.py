@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..dynamics.base import AbstractDynamics, check_graded
+from ..dynamics.base import AbstractDynamics, check_dynamics
 from ..dynamics.iterate import OneRead
-from ..errors import is_concrete, one_key, whole_number
+from ..errors import is_concrete, one_key, plain_number, whole_number
 from ..unitspace import check_states
 from .bands import Band, check_confidence, pooled_bands, success_bands
 from .draws import Draws, padding_error, recalled, recalled_padded
 from .overlaps import checked_units
-from .probes import allowed_units, units_made
+from .probes import allowed_units, units_made, whole_numbers
 
 _MEANINGS = ("fixed_point", "tolerated_error", "error_correction")
 
@@ -61,14 +61,14 @@ class CapacityScan(eqx.Module):
         """
         if of not in ("each", "every"):
             raise ValueError(f"`of` must be 'each' or 'every', but it is {of!r}.")
-        if not 0 < level < 1:
+        if not 0 < plain_number("level", level) < 1:
             raise ValueError(f"`level` must lie between 0 and 1, but it is {level!r}.")
         share = self.each if of == "each" else self.every
         load = self.load
-        first, last = _falls(load, share.value, level)
+        first, last = falls(load, share.value, level)
         bracketed = (share.value[0] >= level) & (share.value[-1] < level)
-        low = jnp.where(share.low[0] < level, 0, _falls(load, share.low, level)[0])
-        high = jnp.where(share.high[-1] >= level, jnp.inf, _falls(load, share.high, level)[1])
+        low = jnp.where(share.low[0] < level, 0, falls(load, share.low, level)[0])
+        high = jnp.where(share.high[-1] >= level, jnp.inf, falls(load, share.high, level)[1])
         return Band(
             jnp.where(bracketed, (first + last) / 2, jnp.nan),
             jnp.minimum(low, load[-1]),
@@ -153,7 +153,8 @@ def capacity_scan(
     made = units_made(make, (sizes[-1], d), jnp.result_type(float))
     if made != states:
         raise ValueError(f"`make` makes memories of {made}: pass units={made!r}.")
-    check_graded(dynamics, made)
+    if dynamics is not None:
+        check_dynamics(dynamics, made)
     keys = jax.random.split(key, draws)
     limits = jnp.asarray(flips, jnp.int32), jnp.asarray(allowed, jnp.int32)
     if padded:
@@ -185,8 +186,16 @@ def _summary(meaning, sizes, d: int, confidence, good, wrong) -> CapacityScan:
 
 
 @jax.jit
-def _falls(load, share, level) -> tuple[Array, Array]:
-    """Where a share first and last falls through a level; ±infinity where it never does."""
+def falls(load, share, level) -> tuple[Array, Array]:
+    """Where a share first and last falls through a level, on straight lines between points.
+
+    **Arguments:**
+
+    - `load`, `share`: the points, shape (S,).
+    - `level`: the share that is looked for.
+
+    **Returns:** infinity and −infinity where it never falls through.
+    """
     before, after = share[:-1], share[1:]
     falls = (before >= level) & (after < level)
     part = (before - level) / jnp.where(falls, before - after, 1)
@@ -208,9 +217,8 @@ def _check_padding(make, drawn: Draws, sizes: tuple[int, ...], key) -> None:
 
 def _sizes(sizes: Sequence[int] | np.ndarray) -> tuple[int, ...]:
     """Numbers of patterns as a tuple, if they are positive and increase."""
-    array = np.asarray(list(sizes))
-    good = array.size > 0 and array.ndim == 1 and array.dtype.kind in "iu"
-    if not good or array[0] < 1 or (np.diff(array) < 1).any():
+    array = whole_numbers(sizes)
+    if array is None or array[0] < 1 or (np.diff(array) < 1).any():
         raise ValueError(
             "`sizes` must be whole numbers of patterns from 1 on, each larger than the one "
             f"before, but it is {sizes!r}."
@@ -223,7 +231,7 @@ def _asked(meaning, d: int, damage, tolerance, dynamics) -> tuple[int, int, Any]
     if meaning not in _MEANINGS:
         listed = ", ".join(repr(option) for option in _MEANINGS)
         raise ValueError(f"`meaning` must be one of {listed}, but it is {meaning!r}.")
-    corrects = meaning == "error_correction"
+    corrects, damage = meaning == "error_correction", plain_number("damage", damage)
     if not 0 <= damage <= 1 or (damage > 0) is not corrects:
         raise ValueError(
             "`damage` is the share of units that are flipped for error correction, in (0, 1], and "

@@ -6,8 +6,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..errors import plain_number
 from ..retrieval import retrieve
 from ..unitspace import LEVELS, Units
 
@@ -18,10 +20,11 @@ def units_made(make: Callable, shape: tuple[int, int], dtype: Any) -> Units:
     **Raises:** `TypeError` where `make` makes no memory; `ValueError` for memories of real states
     or of another number of units.
     """
-    if not callable(make):
+    if not callable(make) or isinstance(make, type):
+        what = f"the class {make.__name__}" if isinstance(make, type) else type(make).__name__
         raise TypeError(
             "`make` must be a function of patterns (N, d) that makes a memory, such as "
-            f"attrax.learning.Hebb(), but it is {type(make).__name__}."
+            f"attrax.learning.Hebb(), but it is {what}."
         )
     memory = eqx.filter_eval_shape(make, jax.ShapeDtypeStruct(shape, dtype))
     if not hasattr(memory, "model"):
@@ -42,8 +45,9 @@ def units_made(make: Callable, shape: tuple[int, int], dtype: Any) -> Units:
 def allowed_units(tolerance: Any, d: int) -> int:
     """How many of d units may be wrong, from the share that may be.
 
-    **Raises:** `ValueError` for a share outside [0, ½).
+    **Raises:** `TypeError` for what is no number; `ValueError` for a share outside [0, ½).
     """
+    tolerance = plain_number("tolerance", tolerance)
     if not 0 <= tolerance < 0.5:
         raise ValueError(
             "`tolerance` is the share of units that may be wrong, from 0 to below 0.5, but it is "
@@ -51,6 +55,16 @@ def allowed_units(tolerance: Any, d: int) -> int:
         )
     # 0.29 · 100 is 28.999...
     return int(tolerance * d + 1e-9 * d)
+
+
+def whole_numbers(values: Any) -> np.ndarray | None:
+    """A sequence of whole numbers as an array (n,), n > 0, or `None` if it is something else."""
+    try:
+        array = np.asarray(values if isinstance(values, jax.Array) else list(values))
+    except (TypeError, ValueError):
+        return None
+    good = array.size > 0 and array.ndim == 1 and array.dtype.kind in "iu"
+    return array if good else None
 
 
 def flip_order(key: PRNGKeyArray, shape: tuple[int, int]) -> Int[Array, "n d"]:

@@ -11,6 +11,7 @@ from jax.scipy.special import gammainc, gammaincc, ndtri
 
 from ..dynamics import Asynchronous
 from ..dynamics.base import Outcome
+from ..evaluate.capacity import falls
 from ..models import BinaryMemory, dense_memory
 from ..retrieval import retrieve
 from ..theory import dense_flip_probability
@@ -260,23 +261,18 @@ def half_recalled(
 
     def again():
         return [
-            _falls(k, np.take(every[i], rng.integers(draws, size=draws), axis=1).mean(1))
+            _half(k, np.take(every[i], rng.integers(draws, size=draws), axis=1).mean(1))
             for i, k in enumerate(stored)
         ]
 
     drawn = np.array([again() for _ in range(200)])
-    half = np.array([_falls(k, s) for k, s in zip(stored, share, strict=True)])
+    half = np.array([_half(k, s) for k, s in zip(stored, share, strict=True)])
     if not np.isfinite(half).all():
         raise ValueError(f"Not all shares fall through one half: {share} at K = {stored}.")
     return Half(np.array(sizes), stored, share, half, drawn[np.isfinite(drawn).all(1)])
 
 
-def _falls(stored: np.ndarray, share: np.ndarray) -> float:
+def _half(stored: np.ndarray, share: np.ndarray) -> float:
     """Where the share last falls through one half, on a straight line in ln K; or NaN."""
-    below = np.flatnonzero((share[:-1] >= 0.5) & (share[1:] < 0.5))
-    if not below.size:
-        return np.nan
-    i = below[-1]
-    part = (share[i] - 0.5) / (share[i] - share[i + 1])
-    logs = np.log(stored[i : i + 2])
-    return float(np.exp(logs[0] + part * (logs[1] - logs[0])))
+    last = float(falls(np.log(stored), share, 0.5)[1])
+    return np.exp(last) if np.isfinite(last) else np.nan

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..evaluate.capacity import falls
 from .exponential_memory_measures import CAPACITIES, Repair, others_at, repair
 
 
@@ -34,14 +35,10 @@ class Map(NamedTuple):
 
 
 def crossing(x: np.ndarray, share: np.ndarray) -> float:
-    """Where a falling share first passes ½, on the straight line between two points."""
+    """Where a share first falls through ½; NaN where it does not, or where it is not known."""
     known = ~np.isnan(share)
-    x, share = x[known], share[known]
-    below = np.flatnonzero(share < 0.5)
-    if not below.size or below[0] == 0:
-        return math.nan
-    i = int(below[0])
-    return float(x[i - 1] + (share[i - 1] - 0.5) / (share[i - 1] - share[i]) * (x[i] - x[i - 1]))
+    first = float(falls(x[known], share[known], 0.5)[0])
+    return first if math.isfinite(first) else math.nan
 
 
 def success_map(

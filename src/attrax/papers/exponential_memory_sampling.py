@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..evaluate.bands import success_bands
+from ..evaluate.bands import weighted_bands
 from ..theory import exponential_flip_probability, exponential_rate
 from ..theory.noise import log_binomial
 from .exponential_memory_measures import Repair, others_at, repair
@@ -23,10 +23,12 @@ MINUTE, _DRAWS = -40.0, 2000
 
 
 class Flips(NamedTuple):
-    """Counts of wrong units beside theory; all of shape (points,).
+    """Counts of wrong units beside theory; of shape (points,).
 
-    - `units`, `damage`, `log_others`: N, ρ and ln(M − 1).
-    - `wrong`, `draws`: how many units were wrong, of how many.
+    - `units`, `damage`, `log_others`: N, the share ρ of units that are flipped, and ln(M − 1).
+    - `wrong`: how many units end up wrong, shape (2, points): of those that are not flipped in the
+      cue, and of those that are.
+    - `draws`: how many of either kind were looked at.
     - `theory`: `exponential_flip_probability`.
     """
 
@@ -38,17 +40,28 @@ class Flips(NamedTuple):
     theory: np.ndarray
 
     @property
+    def kinds(self) -> np.ndarray:
+        """The share of all units that each kind is, shape (2, points)."""
+        return np.stack([1 - self.damage, self.damage])
+
+    @property
     def share(self) -> np.ndarray:
         """Of wrong units."""
-        return self.wrong / self.draws
+        return (self.kinds * self.wrong / self.draws).sum(0)
+
+    @property
+    def error(self) -> np.ndarray:
+        """The standard error of `share`."""
+        parts = self.wrong / self.draws
+        return np.sqrt((self.kinds**2 * parts * (1 - parts) / self.draws).sum(0))
 
     def bands(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
         """Wilson's intervals, low and high, that hold at all points at once.
 
         Each has the confidence 1 − (1 − confidence)/points.
         """
-        each = 1 - (1 - confidence) / self.wrong.size
-        found = success_bands(self.wrong, self.draws, each)
+        each = 1 - (1 - confidence) / self.units.size
+        found = weighted_bands(self.wrong, self.draws[None], self.kinds, each)
         return np.asarray(found.low), np.asarray(found.high)
 
     def within(self, confidence: float, blur: float) -> np.ndarray:
@@ -148,22 +161,22 @@ def sampled(points: Sequence[tuple[int, float, float]], draws: int, seed: int) -
     **Arguments:**
 
     - `points`: N, ρ and ln(M − 1) of each.
-    - `draws`, `seed`: of each point, a multiple of 2000, and of all draws.
+    - `draws`, `seed`: of each kind of units at a point, a multiple of 2000, and of all draws.
     """
     calls = -(-draws // _DRAWS)
     units, damage, logs = (np.asarray(column) for column in zip(*points, strict=True))
     flips = np.round(damage * units).astype(int)
-    share = flips / units
-    wrong = np.zeros(len(units))
-    for part, (lost, weight) in enumerate(((0, 1 - share), (1, share))):
+    damage = flips / units
+    wrong = np.zeros((2, len(units)))
+    for lost in range(2):
         tables = [
             levels(float(log), int(n), max(int(k) - lost, 0))
             for log, n, k in zip(logs, units, flips, strict=True)
         ]
         columns = [jnp.asarray(np.asarray(c), float) for c in zip(*tables, strict=True)]
-        key = jax.random.fold_in(jax.random.key(seed), part)
+        key = jax.random.fold_in(jax.random.key(seed), lost)
         twice = _sampled(jax.random.split(key, len(units)), columns, calls)
-        wrong += weight * np.asarray(twice, np.float64) / 2
+        wrong[lost] = np.asarray(twice, np.float64) / 2
     theory = exponential_flip_probability(logs + np.log1p(np.exp(-logs)), units, damage)
     number = np.full(len(units), calls * _DRAWS)
     return Flips(units, damage, logs, wrong, number, np.asarray(theory, np.float64))
@@ -191,7 +204,7 @@ def growth(found: Flips, damage: float, level: float) -> tuple[np.ndarray, np.nd
     sizes = np.unique(found.units)
     logs = []
     for units in sizes:
-        here = (found.units == units) & np.isclose(found.damage, damage) & (found.wrong > 0)
+        here = (found.units == units) & np.isclose(found.damage, damage) & (found.share > 0)
         logs.append(np.interp(math.log(level), np.log(found.share[here]), found.log_others[here]))
     return sizes, np.asarray(logs), float(np.polyfit(sizes, logs, 1)[0])
 
@@ -212,9 +225,8 @@ class Beside(NamedTuple):
 
     def within(self, quantile: float) -> np.ndarray:
         """Where the two differ by at most `quantile` standard errors of their difference."""
-        share = self.flips.share
-        error = np.hypot(self.error, np.sqrt(share * (1 - share) / self.flips.draws))
-        return np.abs(self.direct - share) <= quantile * error
+        error = np.hypot(self.error, self.flips.error)
+        return np.abs(self.direct - self.flips.share) <= quantile * error
 
 
 # N, flips and α of networks that store their patterns.
@@ -239,7 +251,8 @@ def compared(
     points = [(each.units, each.flips / each.units, math.log(each.others)) for each in found]
     every, count = sampled(points + grid(sizes, step), draws, seed), len(points)
     near, far = (
-        Flips(*(column[part] for column in every)) for part in (slice(count), slice(count, None))
+        Flips(*(column[..., part] for column in every))
+        for part in (slice(count), slice(count, None))
     )
     return Beside(
         points,

@@ -1,7 +1,5 @@
 """How much of the exponential memory is measured in each profile, and the measuring."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,6 +9,7 @@ from . import exponential_memory_map as emap
 from . import exponential_memory_measures as em
 from . import exponential_memory_polynomial as ep
 from . import exponential_memory_sampling as es
+from .contract import side_by_side
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,6 @@ def measure(sizes: Profile, seed: int) -> dict[str, Any]:
         "severe, fewer": partial(em.series, 0.05, 0.2, (100,), n, few, seed),
         "beyond": partial(em.series, 0.145, 0.2, (20, 40, 60), n, few, seed, probes),
     }
-    # Much of a quick run is compilation, on one core each; numbers do not depend on the order.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = {name: pool.submit(task) for name, task in tasks.items()}
-        found = {name: future.result() for name, future in running.items()}
+    found = side_by_side(tasks)
     found["stored"], found["sampled"] = found.pop("compared")
     return found

@@ -108,10 +108,11 @@ def _sampler(claims, beside: es.Beside, found: es.Flips) -> list[Result]:
         next(claims).judge([close.mean()], note=f"Stored and drawn: {pairs}."),
         next(claims).judge(
             [within.mean()],
-            note=f"{within.size} points of {found.draws[0]} units, N = {found.units.min()} to "
-            f"{found.units.max()}, ρ = 0, 0.1 and 0.2, up to e^{logs.max():.0f} patterns; chances "
-            f"of {found.theory.min():.0e} to {found.theory.max():.2f}. Intervals that hold one by "
-            f"one with 95 % meet theory at {alone(found):.0%} of the points.",
+            note=f"{within.size} points of {found.draws[0]} units of either kind, "
+            f"N = {found.units.min()} to {found.units.max()}, ρ = 0, 0.1 and 0.2, up to "
+            f"e^{logs.max():.0f} patterns; chances of {found.theory.min():.0e} to "
+            f"{found.theory.max():.2f}. Intervals that hold one by one with 95 % meet theory at "
+            f"{alone(found):.0%} of the points.",
         ),
         next(claims).judge(
             [slope],
@@ -123,7 +124,7 @@ def _sampler(claims, beside: es.Beside, found: es.Flips) -> list[Result]:
 
 def alone(found: es.Flips) -> float:
     """The share of points at which an interval of 95 %, by itself, meets theory."""
-    joint = 1 - 0.05 * found.wrong.size
+    joint = 1 - 0.05 * found.units.size
     return float(found.within(joint, BLUR).mean())
 
 

@@ -19,7 +19,6 @@ weights; the convolutional one reads one image in a hundred less than the same l
 import dataclasses
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -28,7 +27,7 @@ import jax
 from .. import data as datasets
 from . import hamux_graphs as hg
 from . import hamux_training as ht
-from .contract import Claim, Reproduction, reproduced
+from .contract import Claim, Reproduction, reproduced, side_by_side
 from .hamux_figure import draw
 from .hamux_images import images
 from .hamux_lagrangians import lagrangian_errors
@@ -236,7 +235,4 @@ def measure(found, sizes: Profile, seed: int) -> dict[str, Any]:
             if datasets.available()["digits"]
             else lambda: None
         )
-    # Much of a run is compilation, on one core each; the numbers do not depend on the order.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = {name: pool.submit(experiment) for name, experiment in experiments.items()}
-        return {name: future.result() for name, future in running.items()}
+    return side_by_side(experiments)

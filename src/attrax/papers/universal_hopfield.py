@@ -18,7 +18,6 @@ under mild damage, the L1-normalised dot product under strong noise.
 import dataclasses
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
@@ -26,7 +25,7 @@ import jax
 from .. import data as datasets
 from ..separation import Max
 from . import universal_experiments as ux
-from .contract import Claim, Reproduction, reproduced
+from .contract import Claim, Reproduction, reproduced, side_by_side
 from .universal_figure import draw
 from .universal_verdicts import judge
 
@@ -191,7 +190,4 @@ def measure(images, shape, sizes: ux.Profile, key: jax.Array) -> dict[str, ux.Ex
             ux.classical_association, images, shape, sizes, key, damage=ux.plain_noise
         ),
     }
-    # Most of a quick run is compilation, on one core each; the numbers do not depend on the order.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = {name: pool.submit(experiment) for name, experiment in experiments.items()}
-        return {name: future.result() for name, future in running.items()}
+    return side_by_side(experiments)
