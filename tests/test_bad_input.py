@@ -1,4 +1,4 @@
-"""Wrong calls of the core: each ends in an error that names the argument and what to do.
+"""Wrong calls: each ends in an error that names the argument and what to do.
 
 The calls are made in a plain interpreter, as users make them: here, where annotations are checked
 at run time, some would end in the checker's error instead of attrax's own.
@@ -18,7 +18,9 @@ import pytest
 import attrax
 from attrax import separation as sep
 from attrax import similarity as sim
-from attrax.dynamics import FixedPoint, Flow, Iterate
+from attrax.dynamics import Asynchronous, FixedPoint, Flow, Iterate
+from attrax.evaluate import basin_sweep, capacity_scan, success_bands
+from attrax.learning import Hebb
 
 ROWS = np.random.default_rng(0).normal(size=(12, 6)).astype(np.float32)
 QUERY = ROWS[0]
@@ -34,6 +36,17 @@ def with_entry(value):
     rows = ROWS.copy()
     rows[3, 2] = value
     return rows
+
+
+def scan(make=None, **options):
+    options = {"meaning": "tolerated_error", "draws": 2, "key": jax.random.key(0), **options}
+    return capacity_scan(make or Hebb(), 20, **{"sizes": (2, 3), **options})
+
+
+def basins(**options):
+    rows = np.sign(ROWS[None, :3])
+    options = {"distances": (1, 2), "key": jax.random.key(0), **options}
+    return basin_sweep(Hebb(), rows, **options)
 
 
 def mesh():
@@ -464,6 +477,79 @@ CALLS = {
         r"`max_steps` must be a positive whole number, but it is 0",
     ),
     "no time": (lambda: Flow(0.0), ValueError, r"`time` must be positive.*it is 0.0"),
+    # Units.
+    "scans by a class": (
+        lambda: scan(Hebb),
+        TypeError,
+        r"`make` must be a function of patterns .*Hebb\(\), but it is the class Hebb",
+    ),
+    "scans by name": (lambda: scan("hebb"), TypeError, r"`make` must be a function.*it is str"),
+    "one size": (lambda: scan(sizes=5), ValueError, r"`sizes` must be whole numbers.*but it is 5"),
+    "nested sizes": (
+        lambda: scan(sizes=[[1], [2, 3]]),
+        ValueError,
+        r"`sizes` must be whole numbers of patterns from 1 on",
+    ),
+    "damage in words": (
+        lambda: scan(meaning="error_correction", damage="a tenth"),
+        TypeError,
+        r"`damage` must be a number, but it is 'a tenth'",
+    ),
+    "no tolerance in words": (
+        lambda: scan(tolerance="none"),
+        TypeError,
+        r"`tolerance` must be a number, but it is 'none'",
+    ),
+    "a tolerance that is none": (
+        lambda: scan(tolerance=float("nan")),
+        ValueError,
+        r"`tolerance` must be a number, but it is NaN",
+    ),
+    "scans with dynamics by name": (
+        lambda: scan(dynamics="asynchronous"),
+        TypeError,
+        r"`dynamics` must be one of attrax.dynamics.*but it is str",
+    ),
+    "basins with a class of dynamics": (
+        lambda: basins(dynamics=Asynchronous),
+        TypeError,
+        r"`dynamics` must be one of attrax.dynamics, .*but it is Asynchronous",
+    ),
+    "basins with dynamics between two states": (
+        lambda: basins(dynamics=Iterate(0.5)),
+        TypeError,
+        r"Iterate moves states a part of the way.*Asynchronous\(\)",
+    ),
+    "basins at one distance": (
+        lambda: basins(distances=3),
+        ValueError,
+        r"`distances` must be whole numbers of units from 0 to 6, but it is 3",
+    ),
+    "basins at nested distances": (
+        lambda: basins(distances=[[1], [2, 3]]),
+        ValueError,
+        r"`distances` must be whole numbers of units from 0 to 6",
+    ),
+    "a level in words": (
+        lambda: scan().capacity(level="half"),
+        TypeError,
+        r"`level` must be a number, but it is 'half'",
+    ),
+    "a share in place of a count": (
+        lambda: success_bands(0.3, 100),
+        ValueError,
+        r"`successes` are counts, whole numbers, but there is 0.3: multiply a share",
+    ),
+    "half a trial": (
+        lambda: success_bands(3, 10.5),
+        ValueError,
+        r"`trials` are counts, whole numbers, but there is 10.5",
+    ),
+    "saving a rule": (
+        lambda: attrax.save("rule.attrax", Hebb()),
+        TypeError,
+        r"`memory` is a Hebb, which a file cannot hold; save the memory itself",
+    ),
     "a name that is not there": (
         lambda: attrax.Memry,
         AttributeError,
@@ -484,7 +570,7 @@ def answer(call):
 @pytest.fixture(scope="module")
 def answers():
     run = subprocess.run(
-        [sys.executable, "-W", "error", __file__],
+        [sys.executable, "-W", "error", "-W", "default:Error reading", __file__],
         capture_output=True,
         text=True,
         check=True,
@@ -528,6 +614,9 @@ def test_right_calls_near_the_wrong_ones_pass():
         6,
     )
     assert memory().forget(-1).forget([0, 1]).write(QUERY)(QUERY).shape == (6,)
+    assert scan(sizes=range(2, 4), tolerance=0.1).each.value.shape == (2,)
+    assert basins(distances=jnp.arange(3)).exact.value.shape == (3,)
+    assert success_bands(30.0, 100).value.shape == ()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from jaxtyping import Array, Bool, Float
 
 from .errors import NoEnergyError, as_floats, is_concrete, is_floats, positive
 from .matrixspace import MatrixSpace, UnitMatrixSpace
-from .precision import accumulate
 from .separation.base import inverse
 from .similarity.kernels import as_feature_map
 from .similarity.sums import products
@@ -220,13 +219,14 @@ class MatrixMemory(eqx.Module):
         features = state if self.feature_map is None else self.feature_map(state)
         # Scaled last: of whole numbers the sum is exact, and a tie is a tie.
         total = products(self.matrix, features)
+        scale = self.scale.astype(total.dtype)
         if not self.self_term:
-            total = total - jnp.diagonal(self.matrix) * state
-        total = self.scale * total
+            total = total - (jnp.diagonal(self.matrix) * state).astype(total.dtype)
+        total = scale * total
         if self.normaliser is not None:
-            mass = jnp.sum(self.normaliser * features, dtype=accumulate(self.dtype))
-            total = total * inverse(self.scale * mass)
-        return total if self.threshold is None else total - self.threshold
+            mass = jnp.sum(self.normaliser * features, dtype=total.dtype)
+            total = total * inverse(scale * mass)
+        return total if self.threshold is None else total - self.threshold.astype(total.dtype)
 
     def pull(self, state: Float[Array, " d"]) -> Float[Array, " v"]:
         """Where a state is drawn to: the drive, or for units the sides that it points to."""
@@ -238,12 +238,15 @@ class MatrixMemory(eqx.Module):
     def state_energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The energy of a state of shape (d,)."""
         sums = products(self.matrix, state)
+        wide = sums.dtype
+        state = state.astype(wide)
         inner = jnp.sum(state * sums)
         if not self.self_term:
-            inner = inner - jnp.sum(jnp.diagonal(self.matrix) * jnp.square(state))
-        energy = -0.5 * self.scale * inner
+            own = jnp.diagonal(self.matrix).astype(wide)
+            inner = inner - jnp.sum(own * jnp.square(state))
+        energy = -0.5 * self.scale.astype(wide) * inner
         if self.threshold is not None:
-            energy = energy + jnp.sum(self.threshold * state)
+            energy = energy + jnp.sum(self.threshold.astype(wide) * state)
         if self.units == "real":
             energy = energy + 0.5 * jnp.sum(jnp.square(state))
         return energy

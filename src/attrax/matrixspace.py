@@ -76,30 +76,12 @@ class UnitMatrixSpace(AbstractUnitSpace):
     """Two-state units joined by a matrix, for one query.
 
     Sums Σ_j W_ij σ_j are kept unscaled: of whole numbers they are exact, so that ties are ties.
+    They are taken for some units at a time, see `coupled`.
     """
 
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """The drive of every unit."""
         return self.memory.drive(state)
-
-    def cache(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
-        """Σ_j W_ij σ_j of every unit, its own term too."""
-        return products(self.memory.matrix, state)
-
-    def local(self, state, cache, index) -> Float[Array, ""]:
-        """The gap of one unit; of signs it is twice the drive."""
-        own = self.memory.matrix[index, index]
-        return self.gap(cache[index] - own * state[index], own, self.threshold(index))
-
-    def field(self, state, cache, index) -> Float[Array, ""]:
-        """The drive of one unit."""
-        own = self.memory.matrix[index, index]
-        sums = cache[index] - own * state[index]
-        return self.felt(sums, own, state[index], self.threshold(index))
-
-    def flip(self, cache, index, change) -> Float[Array, " d"]:
-        """All sums after one unit has changed."""
-        return cache + self.memory.matrix[:, index] * change
 
     def coupled(
         self, state: Float[Array, " d"], index: Int[Array, " b"]
@@ -110,26 +92,28 @@ class UnitMatrixSpace(AbstractUnitSpace):
         follow changes within these units, which makes one product of what would be many.
         """
         rows = self.memory.matrix[index]
-        couplings = rows[:, index].T
+        sums = products(rows, state)
+        couplings = rows[:, index].T.astype(sums.dtype)
         own = jnp.diagonal(couplings)
-        sums = products(rows, state) - own * state[index]
+        sums = sums - own * state[index].astype(sums.dtype)
         return sums, couplings - jnp.diag(own), own
 
     def gap(self, sums, own, threshold) -> Array:
         """E(low) − E(high) from sums without own terms, elementwise."""
         low, high = self.levels
-        total = self.memory.scale * sums
         if self.memory.self_term:
-            total = total + self.memory.scale * own * (0.5 * (low + high))
+            sums = sums + own * (0.5 * (low + high))
+        total = self.memory.scale.astype(sums.dtype) * sums
         return (high - low) * (total - threshold)
 
     def felt(self, sums, own, state, threshold) -> Array:
         """The drive from sums without own terms, elementwise."""
         total = sums + own * state if self.memory.self_term else sums
-        return self.memory.scale * total - threshold
+        return self.memory.scale.astype(total.dtype) * total - threshold
 
     def threshold(self, index: Int[Array, "*b"]) -> Float[Array, "*b"]:
         """θ of some units."""
+        wide = accumulate(self.memory.dtype)
         if self.memory.threshold is None:
-            return jnp.zeros(jnp.shape(index), self.memory.dtype)
-        return self.memory.threshold[index]
+            return jnp.zeros(jnp.shape(index), wide)
+        return self.memory.threshold[index].astype(wide)

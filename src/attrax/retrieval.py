@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from .dynamics.asynchronous import Asynchronous
-from .dynamics.base import AbstractDynamics, Outcome, check_graded
+from .dynamics.base import AbstractDynamics, Outcome, check_dynamics
 from .dynamics.certificate import Certificate
 from .dynamics.certificate import certify as certified
 from .dynamics.iterate import Iterate, OneRead
@@ -102,17 +102,12 @@ def retrieve(
     would leave the states of two-state units; `NoEnergyError` if there is no energy to certify.
     """
     dynamics = _usual(memory) if dynamics is None else dynamics
-    if not isinstance(dynamics, AbstractDynamics):
-        raise TypeError(
-            "`dynamics` must be one of attrax.dynamics, such as Iterate() or FixedPoint(), "
-            f"but it is {type(dynamics).__name__}."
-        )
     if not hasattr(memory, "model"):
         raise TypeError(
             f"`memory` must be a memory, but it is {type(memory).__name__}; "
             "make one with attrax.Memory(patterns)."
         )
-    check_graded(dynamics, getattr(memory, "units", "real"))
+    check_dynamics(dynamics, getattr(memory, "units", "real"))
     chunk = whole_number("chunk", chunk)
     key = None if key is None else one_key(key)
     if dynamics.random and key is None:

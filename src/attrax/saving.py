@@ -220,10 +220,12 @@ def _describe(value: Any, arrays: list[np.ndarray], where: str) -> Any:
             for field in dataclasses.fields(value)
         }
         return {"class": f"{room}:{type(value).__qualname__}", "fields": fields}
-    raise TypeError(
-        f"{where} is a {type(value).__name__}, which a file cannot hold; only parts that are "
-        "attrax's own classes can be saved, not plain functions."
-    )
+    why = "only parts that are attrax's own classes can be saved, not plain functions"
+    if room.split(".")[0] == __name__.split(".")[0]:
+        why = "save the memory itself, or one of its parts"
+    name = type(value).__name__
+    where = "`memory`" if where == name else where
+    raise TypeError(f"{where} is a {name}, which a file cannot hold; {why}.")
 
 
 def _build(node: Any, arrays: list) -> Any:

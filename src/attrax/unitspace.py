@@ -6,7 +6,7 @@ from typing import Any, Literal
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Shaped
 
 from .answer import Answer
 from .errors import NoEnergyError, is_concrete
@@ -18,10 +18,14 @@ LEVELS = {"signs": (-1.0, 1.0), "bits": (0.0, 1.0)}
 class AbstractUnitSpace(eqx.Module):
     """States of two-state units for one query, as dynamics see them.
 
-    Beside `pull` and `energy` it has what updates of single units need. A unit's *gap* is
-    E(low) − E(high), by which it prefers its high state, and its *field* is the drive that it
-    feels, its own state counted where the memory has a self-term. Both are taken from a cache
-    that follows every change of a unit.
+    Updates of single units need a unit's *gap*, E(low) − E(high), by which it prefers its high
+    state, or its *field*, the drive that it feels, its own state counted where the memory has a
+    self-term. A subclass offers them in one of two ways:
+
+    - `cache(state)`, then of one unit `local(state, cache, index)`, its gap, or `field`, and
+      `flip(cache, index, change)` after a change, as `BinarySpace` does;
+    - where units are coupled in pairs, `coupled(state, index)` for several at a time, then `gap`
+      or `felt`, and `threshold`, as `UnitMatrixSpace` does: one product in place of many.
 
     **Arguments:**
 
@@ -92,22 +96,6 @@ class AbstractUnitSpace(eqx.Module):
     @abstractmethod
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """What points a unit to its high state if positive, for all units at once."""
-
-    @abstractmethod
-    def cache(self, state: Float[Array, " d"]) -> Any:
-        """What single updates start from."""
-
-    @abstractmethod
-    def local(self, state: Float[Array, " d"], cache: Any, index: Int[Array, ""]) -> Array:
-        """The gap of one unit, in units of the energy."""
-
-    @abstractmethod
-    def field(self, state: Float[Array, " d"], cache: Any, index: Int[Array, ""]) -> Array:
-        """The field of one unit."""
-
-    @abstractmethod
-    def flip(self, cache: Any, index: Int[Array, ""], change: Float[Array, ""]) -> Any:
-        """The cache after one unit has changed by `change`."""
 
     def _kept(self, new: Float[Array, " d"], old: Float[Array, " d"]) -> Float[Array, " d"]:
         return new if self.known is None else jnp.where(self.known, old, new)

@@ -168,3 +168,27 @@ def test_it_runs_under_jit_with_a_new_seed_and_order_uncompiled():
     assert len(traced) == 1
     np.testing.assert_array_equal(one, retrieve(memory(), states, Asynchronous(seed=0)).state)
     assert (np.asarray(one) != np.asarray(other)).any()
+
+
+@pytest.mark.parametrize("rule", ["energy", "field"])
+@pytest.mark.parametrize("kind", ["matrix", "dense", "exponential"])
+def test_memories_of_sixteen_bits_go_the_same_way(kind, rule):
+    """Signs, sums of them and these couplings are whole numbers of few bits."""
+    rows = np.random.default_rng(4).choice([-1.0, 1.0], (5, D)).astype(np.float32)
+    starts = np.where(np.random.default_rng(5).random((5, D)) < 0.1, -rows, rows)
+    make = {
+        "matrix": lambda rows: MatrixMemory(rows.T @ rows, scale=1 / 64, units="signs"),
+        "dense": lambda rows: attrax.models.dense_memory(rows, 3),
+        "exponential": attrax.models.exponential_memory,
+    }[kind]
+    narrow, wide = (make(jnp.asarray(rows, dtype)) for dtype in (jnp.bfloat16, jnp.float32))
+    how = Asynchronous(rule=rule)
+    found, expected = (retrieve(model, starts, how) for model in (narrow, wide))
+    assert found.state.dtype == jnp.bfloat16
+    assert found.energy.dtype == jnp.float32
+    np.testing.assert_array_equal(found.state.astype(jnp.float32), expected.state)
+    np.testing.assert_array_equal(found.steps, expected.steps)
+    np.testing.assert_allclose(found.energy, expected.energy, rtol=1e-6)
+    np.testing.assert_array_equal(
+        narrow(starts[0]).astype(jnp.float32), wide(starts[0]), err_msg="all units at once"
+    )

@@ -118,12 +118,23 @@ class AbstractDynamics(eqx.Module):
         """
 
 
-def check_graded(dynamics: AbstractDynamics | None, units: str) -> None:
-    """Refuse dynamics that would leave the states of two-state units.
+def check_dynamics(dynamics: Any, units: str) -> None:
+    """Refuse what is no dynamics, and those that would leave the states of two-state units.
+
+    **Arguments:**
+
+    - `dynamics`: what was given.
+    - `units`: of the memory: "real", "signs" or "bits".
 
     **Raises:** `TypeError` that names the dynamics to take instead.
     """
-    if units != "real" and dynamics is not None and dynamics.graded:
+    if not isinstance(dynamics, AbstractDynamics):
+        what = dynamics.__name__ if isinstance(dynamics, type) else type(dynamics).__name__
+        raise TypeError(
+            "`dynamics` must be one of attrax.dynamics, such as Iterate() or Asynchronous(), "
+            f"but it is {what}."
+        )
+    if units != "real" and dynamics.graded:
         raise TypeError(
             f"{type(dynamics).__name__} moves states a part of the way, and two-state units have "
             "no states between: use Asynchronous(), Glauber(...) or the undamped Iterate(), or "

@@ -9,7 +9,17 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..errors import is_concrete, positive, whole_number
-from .base import AbstractDynamics, Model, Outcome, Run, advanced, choose, difference, finite, rests
+from .base import (
+    AbstractDynamics,
+    Model,
+    Outcome,
+    Run,
+    advanced,
+    difference,
+    finite,
+    recorded,
+    rests,
+)
 
 
 class OneRead(AbstractDynamics):
@@ -101,30 +111,13 @@ class Iterate(AbstractDynamics):
         steps = jnp.zeros((), jnp.int32)
         start = (state, state, steps, Outcome.step_limit, jnp.zeros((), bool))
         if path:
-            return self._recorded(advance, start)
+            last, states = recorded(advance, start, self.max_steps)
+            return Run(*last[:2], last[3], last[2], states)
         state, previous, steps, outcome, _ = jax.lax.while_loop(
             lambda carry: (carry[2] < self.max_steps) & ~carry[4], advance, start
         )
         state, previous = forward_only((state, previous))
         return Run(state, previous, outcome, steps, None)
-
-    def _recorded(self, advance, start):
-        def step(carry, _):
-            following = choose_carry(carry[4], carry, advance(carry))
-            return following, following[0]
-
-        (state, previous, steps, outcome, _), states = jax.lax.scan(
-            step, start, length=self.max_steps
-        )
-        path = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), start[0], states)
-        return Run(state, previous, outcome, steps, path)
-
-
-def choose_carry(finished, old, new):
-    """The old carry once finished, else the new one."""
-    (x, p, n, o, f), (y, q, m, r, g) = old, new
-    kept = choose(finished, (x, p, n, f), (y, q, m, g))
-    return kept[0], kept[1], kept[2], Outcome.where(finished, o, r), kept[3]
 
 
 def forward_only(state):

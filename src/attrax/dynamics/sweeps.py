@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..errors import is_concrete
+from ..unitspace import AbstractUnitSpace
 
 QUERIES = "queries"
 """The name of the axis along which `attrax.retrieve` runs queries together."""
@@ -90,12 +91,12 @@ def _as_seed(seed: Any) -> Int[Array, ""]:
     return jnp.asarray(np.asarray(array).astype(np.uint32).view(np.int32))
 
 
-def units_of(model: Any, name: str) -> Any:
+def units_of(model: Any, name: str) -> AbstractUnitSpace:
     """The model, if it is made of two-state units.
 
     **Raises:** `TypeError` that names the dynamics for other models.
     """
-    if not hasattr(model, "local"):
+    if not isinstance(model, AbstractUnitSpace):
         raise TypeError(
             f"{name} updates two-state units, and this memory has none: use Coordinates() for a "
             "HierarchicalMemory, Iterate() for a Memory, or make units with "
@@ -142,7 +143,7 @@ def sweep(
 def _block_update(model, state, index, decide, noise, held, rule):
     sums, couplings, own = model.coupled(state, index)
     threshold = model.threshold(index)
-    before = state[index]
+    before = state[index].astype(sums.dtype)
 
     def step(sums, inputs):
         place, row, own, before, noise, held, threshold = inputs
@@ -155,7 +156,8 @@ def _block_update(model, state, index, decide, noise, held, rule):
 
     places = jnp.arange(index.shape[0])
     inputs = (places, couplings, own, before, noise[index], held[index], threshold)
-    return state.at[index].set(jax.lax.scan(step, sums, inputs)[1], unique_indices=True)
+    after = jax.lax.scan(step, sums, inputs)[1].astype(state.dtype)
+    return state.at[index].set(after, unique_indices=True)
 
 
 def _single_updates(model, state, order, decide, noise, held, rule):

@@ -117,15 +117,16 @@ class BinaryMemory(eqx.Module):
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """What points a unit to +1 if positive: its gap, or with a self-term its field."""
         scores = products(self.keys, state)
+        keys, state = (x.astype(scores.dtype) for x in (self.keys, state))
         if self.self_term:
             terms, factor = _weights(self.separation, scores)
-            return _in_range(factor, products(self.keys.T, terms))
+            return _in_range(factor, products(keys.T, terms))
         if not isinstance(self.separation, Softmax):
-            return _every_gap(self.separation, self.keys, scores, state)
+            return _every_gap(self.separation, keys, scores, state)
         separation = match(self.separation, scores.dtype)
         # What is e^(−4β) of the largest term can still tip a unit, and must be a number.
         small = 4 * separation.beta < -0.9 * jnp.log(jnp.finfo(scores.dtype).tiny)
-        return jax.lax.cond(small, _softmax_gaps, _every_gap, separation, self.keys, scores, state)
+        return jax.lax.cond(small, _softmax_gaps, _every_gap, separation, keys, scores, state)
 
     def state_energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The energy of a state of shape (d,)."""
@@ -157,13 +158,15 @@ class BinarySpace(AbstractUnitSpace):
 
     def cache(self, state: Float[Array, " d"]) -> tuple[Array, Array]:
         """The overlaps (N,), and ξᵀ, of which each update of a unit reads a row."""
-        columns = jax.lax.optimization_barrier(self.memory.keys.T)
-        return products(self.memory.keys, state), columns
+        scores = products(self.memory.keys, state)
+        columns = self.memory.keys.T.astype(scores.dtype)
+        return scores, jax.lax.optimization_barrier(columns)
 
     def local(self, state, cache, index: Int[Array, ""]) -> Float[Array, ""]:
         """E(−1) − E(+1) of one unit."""
         scores, columns = cache
-        return gap(self.memory.separation, scores, columns[index], state[index])
+        own = state[index].astype(scores.dtype)
+        return gap(self.memory.separation, scores, columns[index], own)
 
     def field(self, state, cache, index: Int[Array, ""]) -> Float[Array, ""]:
         """Σ_μ ξ_μi F′(ξ_μ·σ) of one unit."""
@@ -174,7 +177,7 @@ class BinarySpace(AbstractUnitSpace):
     def flip(self, cache, index: Int[Array, ""], change) -> tuple[Array, Array]:
         """The overlaps after one unit has changed."""
         scores, columns = cache
-        return scores + columns[index] * change, columns
+        return scores + columns[index] * change.astype(scores.dtype), columns
 
 
 def gap(
