@@ -59,6 +59,38 @@ def test_recall_beside_torch(versus, torch, couplings):
     versus(ours(), theirs, "torch, (units, states)", 0.3)
 
 
+@pytest.mark.parametrize("kind", ["cubes", "exponentials"])
+def test_dense_recall_beside_torch(versus, torch, kind):
+    """Units one after another by energies, as (units, states); as many sweeps as attrax makes."""
+    rng = np.random.default_rng(0)
+    patterns = rng.choice([-1.0, 1.0], (D, 784)).astype(np.float32)
+    cues = np.where(rng.random((STATES, 784)) < 0.2, -1, 1) * patterns[:STATES]
+    cues = cues.astype(np.float32)
+    dense, states = kind == "cubes", jnp.asarray(cues)
+    models = attrax.models
+    memory = models.dense_memory(patterns, 3) if dense else models.exponential_memory(patterns)
+    found = attrax.retrieve(memory, states)
+    columns, sweeps = torch.from_numpy(patterns.T.copy()), int(found.steps.max())
+
+    def energy(scores):
+        return -scores.clamp(min=0).pow(3).sum(0) if dense else -scores.logsumexp(0)
+
+    def theirs():
+        state = torch.from_numpy(cues.T.copy())
+        scores = columns.T @ state
+        for _ in range(sweeps):
+            for i in torch.randperm(784).tolist():
+                column, before = columns[i][:, None], state[i]
+                rest = scores - column * before
+                gap = energy(rest - column) - energy(rest + column)
+                after = torch.where(gap == 0, before, torch.sign(gap))
+                scores, state[i] = rest + column * after, after
+        return state
+
+    np.testing.assert_array_equal(theirs().numpy().T, found.state)
+    versus(lambda: attrax.retrieve(memory, states).state, theirs, "torch, (units, states)")
+
+
 def test_recall_beside_hopfieldnetwork(versus, couplings):
     package = pytest.importorskip("hopfieldnetwork", reason="hopfieldnetwork is not installed")
     patterns, cues = setup()

@@ -22,10 +22,10 @@ class AbstractUnitSpace(eqx.Module):
     state, or its *field*, the drive that it feels, its own state counted where the memory has a
     self-term. A subclass offers them in one of two ways:
 
-    - `cache(state)`, then of one unit `local(state, cache, index)`, its gap, or `field`, and
-      `flip(cache, index, change)` after a change, as `BinarySpace` does;
-    - where units are coupled in pairs, `coupled(state, index)` for several at a time, then `gap`
-      or `felt`, and `threshold`, as `UnitMatrixSpace` does: one product in place of many.
+    - where units are coupled in pairs, `coupled(state, index)` for some of them, then `gap` or
+      `felt`, and `threshold`, as `UnitMatrixSpace` does: a change of one then moves the others';
+    - else `overlaps(state)`, which follow changes by the rows of `columns()`, and `drives` of some
+      units from them, as `BinarySpace` does: after a change they are taken anew.
 
     **Arguments:**
 

@@ -12,6 +12,7 @@ import attrax
 from attrax import models, retrieve
 from attrax import separation as sep
 from attrax.dynamics import Asynchronous, Glauber
+from attrax.dynamics.sweeps import sweep
 
 RNG = np.random.default_rng(0)
 D, N = 31, 12
@@ -114,6 +115,66 @@ def test_exponential_gaps_of_all_units_are_those_of_each(beta):
     np.testing.assert_allclose(found, (up - down) / beta, atol=1e-5)
     assert np.abs(found[:10]).max() > 0.1
     np.testing.assert_array_equal(found[10:], 0)
+
+
+SEPARATIONS = {
+    "identity": sep.Identity(),
+    "power": sep.Power(2.5, rectified=True),
+    "odd power": sep.Power(3, scale=5.0),
+    "exponential": sep.Exponential(0.3),
+    "softmax": sep.Softmax(0.3),
+    "ghost": sep.GhostSoftmax(0.3),
+    "steep ghost": sep.GhostSoftmax(25.0),
+    "shares": sep.SumNormalised(sep.Softmax(0.3)),
+}
+
+
+@pytest.mark.parametrize("name", SEPARATIONS)
+def test_gaps_are_differences_of_energies(name):
+    """Of single units, all at once and one after another, from energies alone."""
+    with jax.enable_x64(True):
+        memory = models.BinaryMemory(PATTERNS.astype(float), SEPARATIONS[name])
+        potential = jax.jit(lambda scores: memory.separation.potential(scores))
+
+        def gap(state, unit):
+            ends = (np.where(np.arange(D) == unit, side, state) for side in (1.0, -1.0))
+            up, down = (potential(jnp.asarray(PATTERNS @ end)) for end in ends)
+            return float(up - down)
+
+        start = np.where(np.arange(D) < 6, 0.0, STARTS[0])
+        expected = [gap(start, unit) for unit in range(D)]
+        found = memory.drive(jnp.asarray(start))
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+        state = STARTS[1].astype(float)
+        order = np.random.default_rng(9).permutation(D)
+        for unit in order:
+            drive = gap(state, unit)
+            state[unit] = state[unit] if abs(drive) < 1e-9 else np.sign(drive)
+        once = retrieve(memory, STARTS[1:3], Asynchronous(order, max_steps=1)).state[0]
+        np.testing.assert_array_equal(once, state)
+        assert (state != STARTS[1]).sum() > 2
+
+
+@pytest.mark.parametrize("rule", ["energy", "field"])
+def test_how_many_units_are_looked_at_together_changes_nothing(rule):
+    memory = models.dense_memory(PATTERNS, 3)
+    order = jnp.asarray(np.random.default_rng(8).permutation(D), jnp.int32)
+    known = jnp.arange(D) % 5 == 0
+
+    def decide(drive, before, noise):
+        return jnp.where(drive > noise, 1.0, -1.0)
+
+    def swept(start, ahead):
+        noise = 0.1 * jax.random.normal(jax.random.key(0), start.shape)
+        return sweep(memory.model(start, known), start, order, decide, noise, rule, ahead)
+
+    starts = jnp.asarray(STARTS, jnp.float32)
+    one = [jax.jit(swept, static_argnums=1)(start, 1) for start in starts]
+    assert (np.asarray(one) != STARTS).sum() > 20
+    np.testing.assert_array_equal(np.asarray(one)[:, ::5], STARTS[:, ::5])
+    for ahead in (7, D, 50):
+        together = jax.jit(jax.vmap(swept, (0, None)), static_argnums=1)(starts, ahead)
+        np.testing.assert_array_equal(together, one)
 
 
 def test_the_exponential_memory_stays_finite_where_exp_overflows():

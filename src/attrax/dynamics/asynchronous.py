@@ -21,7 +21,9 @@ class Asynchronous(AbstractDynamics):
     forever. What `retrieve` does by default with two-state units.
 
     All queries see their units in the same order: fields are then taken for blocks of units and
-    all queries in one product. The orders follow from `seed` alone, so no key is needed.
+    all queries in one product. In dense memories, where a change of a unit moves the energies of
+    all others anew, several units are looked at as if none of them changed, up to the first that
+    does. The orders follow from `seed` alone, so no key is needed.
 
     **Arguments:**
 

@@ -105,7 +105,8 @@ class Glauber(AbstractDynamics):
                 other = jnp.where(up, low, high).astype(before.dtype)
                 return jnp.where(rise.astype(wide) < warmth * noise, other, before)
 
-            new = sweep(model, state, order, decide, noise)
+            # Of units that are warm, many change.
+            new = sweep(model, state, order, decide, noise, ahead=4)
             return new, new
 
         inputs = (jnp.arange(self.sweeps), self.temperatures)

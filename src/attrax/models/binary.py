@@ -6,10 +6,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from ..errors import NoEnergyError, as_floats, is_floats
-from ..separation import AbstractAdditive, GhostSoftmax, Power, Softmax
+from ..precision import accumulate
+from ..separation import AbstractAdditive, GhostSoftmax, Power, Softmax, SumNormalised
 from ..separation.base import AbstractImplicit, largest, match
 from ..similarity.sums import products
 from ..unitspace import AbstractUnitSpace, check_states, decided
@@ -117,16 +118,11 @@ class BinaryMemory(eqx.Module):
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """What points a unit to +1 if positive: its gap, or with a self-term its field."""
         scores = products(self.keys, state)
-        keys, state = (x.astype(scores.dtype) for x in (self.keys, state))
+        columns = self.keys.astype(scores.dtype).T
         if self.self_term:
-            terms, factor = _weights(self.separation, scores)
-            return _in_range(factor, products(keys.T, terms))
-        if not isinstance(self.separation, Softmax):
-            return _every_gap(self.separation, keys, scores, state)
-        separation = match(self.separation, scores.dtype)
-        # What is e^(−4β) of the largest term can still tip a unit, and must be a number.
-        small = 4 * separation.beta < -0.9 * jnp.log(jnp.finfo(scores.dtype).tiny)
-        return jax.lax.cond(small, _softmax_gaps, _every_gap, separation, keys, scores, state)
+            return fields(self.separation, columns, scores)
+        # Units that are not known are neither up nor down.
+        return gaps(self.separation, columns, scores, state, states=(-1, 0, 1))
 
     def state_energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The energy of a state of shape (d,)."""
@@ -150,108 +146,162 @@ class BinaryMemory(eqx.Module):
 
 
 class BinarySpace(AbstractUnitSpace):
-    """Units of a `BinaryMemory` for one query; what is cached are the overlaps ξσ."""
+    """Units of a `BinaryMemory` for one query; what follows their changes are the overlaps ξσ."""
 
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """The drive of every unit."""
         return self.memory.drive(state)
 
-    def cache(self, state: Float[Array, " d"]) -> tuple[Array, Array]:
-        """The overlaps (N,), and ξᵀ, of which each update of a unit reads a row."""
-        scores = products(self.memory.keys, state)
-        columns = self.memory.keys.T.astype(scores.dtype)
-        return scores, jax.lax.optimization_barrier(columns)
+    def overlaps(self, state: Float[Array, " d"]) -> Float[Array, " n"]:
+        """ξσ, of every memory."""
+        return products(self.memory.keys, state)
 
-    def local(self, state, cache, index: Int[Array, ""]) -> Float[Array, ""]:
-        """E(−1) − E(+1) of one unit."""
-        scores, columns = cache
-        own = state[index].astype(scores.dtype)
-        return gap(self.memory.separation, scores, columns[index], own)
+    def columns(self) -> Float[Array, "d n"]:
+        """ξᵀ, of which each unit reads a row, made once."""
+        keys = self.memory.keys
+        return jax.lax.optimization_barrier(keys.T.astype(accumulate(keys.dtype)))
 
-    def field(self, state, cache, index: Int[Array, ""]) -> Float[Array, ""]:
-        """Σ_μ ξ_μi F′(ξ_μ·σ) of one unit."""
-        scores, columns = cache
-        terms, factor = _weights(self.memory.separation, scores)
-        return _in_range(factor, jnp.sum(columns[index] * terms))
+    def drives(
+        self,
+        columns: Float[Array, "b n"],
+        overlaps: Float[Array, " n"],
+        state: Float[Array, " b"],
+        rule: str,
+    ) -> Float[Array, " b"]:
+        """What drives some units, each if no other moved: their gaps, or their fields.
 
-    def flip(self, cache, index: Int[Array, ""], change) -> tuple[Array, Array]:
-        """The overlaps after one unit has changed."""
-        scores, columns = cache
-        return scores + columns[index] * change.astype(scores.dtype), columns
+        **Arguments:**
+
+        - `columns`: those of these units.
+        - `overlaps`: of the present state.
+        - `state`: of these units.
+        - `rule`: "energy" for gaps, or "field".
+        """
+        if rule == "field":
+            return fields(self.memory.separation, columns, overlaps)
+        return gaps(self.memory.separation, columns, overlaps, state)
 
 
-def gap(
-    separation: AbstractAdditive,
-    scores: Float[Array, " n"],
-    column: Float[Array, " n"],
-    state: Float[Array, ""],
-) -> Float[Array, ""]:
-    """E(−1) − E(+1) = Φ(s⁺) − Φ(s⁻) of one unit.
-
-    Both potentials are taken at one reference, a power of two where it divides: then overlaps of
-    ±1 are divided without rounding, and integers stay comparable as integers.
+def fields(
+    separation: AbstractAdditive, columns: Float[Array, "b n"], scores: Float[Array, " n"]
+) -> Float[Array, " b"]:
+    """Σ_μ ξ_μi F′(ξ_μ·σ) of some units.
 
     **Arguments:**
 
     - `separation`: a sum over memories.
-    - `scores`: overlaps of the present state, shape (N,).
-    - `column`: ξ_μi of this unit, shape (N,).
-    - `state`: of this unit.
+    - `columns`: ξ_μi of each unit.
+    - `scores`: overlaps of the present state.
     """
     separation = match(separation, scores.dtype)
-    rest = scores - column * state
-    up, down = rest + column, rest - column
-    reference = jnp.maximum(largest(separation, up, None), largest(separation, down, None))
-    if isinstance(separation, Power):
+    reference = largest(separation, scores, None)
+    mass, part = separation.terms(scores, reference)
+    factor = separation.finish(reference, jnp.sum(mass), jnp.sum(part))[0]
+    return _in_range(factor, products(columns, mass))
+
+
+def gaps(
+    separation: AbstractAdditive,
+    columns: Float[Array, "b n"],
+    scores: Float[Array, " n"],
+    state: Float[Array, " b"],
+    states: tuple[int, ...] = (-1, 1),
+) -> Float[Array, " b"]:
+    """E(−1) − E(+1) = Φ(s⁺) − Φ(s⁻) of some units, each if no other moved.
+
+    A change of a unit by 2 changes overlaps by 2 with the memories in which it is +1, and by −2
+    with the others. So Φ is taken once for each memory and change, and not for each unit, of which
+    there are then products with the memories in which it is +1, and −1.
+
+    **Arguments:**
+
+    - `separation`: a sum over memories.
+    - `columns`: ξ_μi of each unit; rows and units that are not there are zero.
+    - `scores`: overlaps of the present state.
+    - `state`: of these units.
+    - `states`: which states there may be among them.
+    """
+    separation, state = match(separation, scores.dtype), state.astype(scores.dtype)
+    while isinstance(separation, SumNormalised):
+        separation = separation.inner
+    if not isinstance(separation, Softmax | GhostSoftmax):
+        return _gaps_of_sums(separation, columns, scores, state, states)
+    # What is e^(−4β) of the largest term can still tip a unit, and must be a number.
+    small = 4 * separation.beta < -0.9 * jnp.log(jnp.finfo(scores.dtype).tiny)
+    return jax.lax.cond(small, _gaps_of_logarithms, _steep_gaps, separation, columns, scores, state)
+
+
+def _gaps_of_sums(separation, columns, scores, state, states):
+    """`gaps` where Φ = Σ_μ F(s_μ).
+
+    With G_k = F(s + k + 1) − F(s + k − 1), a unit's is the sum of G_−σ over memories in which it is
+    +1, less that of G_σ over the others. All are taken at one reference, a power of two where it
+    divides: then overlaps of ±1 are divided without rounding, and integers stay comparable as
+    integers.
+    """
+    ends = (scores + max(states) + 1, scores + min(states) - 1)
+    reference = jnp.maximum(*(largest(separation, end, None) for end in ends))
+    power = isinstance(separation, Power)
+    if power:
         # x = m 2^e, and the quotient x/m is exact; exp2 of e need not be.
         reference = jnp.maximum(reference, 1.0)
         reference = reference / jnp.frexp(reference)[0]
-    (mass_up, part_up), (mass_down, part_down) = (
-        separation.terms(x, reference) for x in (up, down)
+
+    def terms(change):
+        if not power:
+            return separation.terms(scores + change, reference)
+        # Not yet divided by the degree, which whole numbers would not survive.
+        ratio = (scores + change) * (1 / reference)
+        ratio = jnp.maximum(ratio, 0) if separation.rectified else ratio
+        return (ratio**separation.degree * ratio,)
+
+    at = {change: terms(change) for k in states for change in (k - 1, k + 1)}
+    differences = {k: [a - b for a, b in zip(at[k + 1], at[k - 1], strict=True)] for k in states}
+    signs = jnp.maximum(columns, 0), jnp.maximum(-columns, 0)
+    above, below = (
+        {k: [products(sign, term) for term in found] for k, found in differences.items()}
+        for sign in signs
     )
-    if isinstance(separation, Softmax | GhostSoftmax):
-        potentials = [
-            separation.finish(reference, jnp.sum(mass), jnp.sum(part))[1]
-            for mass, part in ((mass_up, part_up), (mass_down, part_down))
-        ]
-        return potentials[0] - potentials[1]
-    mass, part = jnp.sum(mass_up - mass_down), jnp.sum(part_up - part_down)
-    if isinstance(separation, Power):
-        # Each term of Φ is divided by the degree, which whole numbers would not survive.
-        part = jnp.sum(mass_up * up - mass_down * down) / (separation.degree + 1)
-        return _in_range(separation.finish(reference, mass, jnp.ones_like(part))[1], part)
-    return separation.finish(reference, mass, part)[1]
+    sums = [jnp.zeros_like(state)] * (1 if power else 2)
+    for k in states:
+        found = [a - b for a, b in zip(above[-k], below[k], strict=True)]
+        sums = [jnp.where(state == k, x, y) for x, y in zip(found, sums, strict=True)]
+    if power:
+        share = reference / (separation.degree + 1)
+        factor = separation.finish(reference, jnp.ones_like(share), share)[1]
+        return _in_range(factor, sums[0])
+    return jax.vmap(lambda mass, part: separation.finish(reference, mass, part)[1])(*sums)
 
 
-def _every_gap(separation, keys, scores, state):
-    return jax.lax.map(lambda inputs: gap(separation, scores, *inputs), (keys.T, state))
-
-
-def _softmax_gaps(separation, keys, scores, state):
-    """`gap` of all units, by products in place of an exponential for each unit and memory.
+def _gaps_of_logarithms(separation, columns, scores, state):
+    """`gaps` where Φ = ln Σ_μ exp(β s_μ) / β.
 
     With w = exp(βs), and a and b its sums over memories in which the unit is +1 and −1, Σ exp(βs⁺)
     is a e^(β(1 − σ)) + b e^(−β(1 − σ)), and Σ exp(βs⁻) is a e^(−β(1 + σ)) + b e^(β(1 + σ)).
     """
-    beta = separation.beta
-    weights = jnp.exp(beta * (scores - jnp.max(scores)))
+    beta, top = separation.beta, jnp.max(scores)
+    weights = jnp.exp(beta * (scores - top))
     # Apart, since in a difference a small sum would drown. Rows of zeros are the same in both.
-    signs = (jnp.maximum(keys, 0), jnp.maximum(-keys, 0), 1 - jnp.abs(keys))
-    above, below, level = (jnp.log(products(part.T, weights)) for part in signs)
-    up, down = beta * (1 - state), beta * (1 + state)
+    signs = (jnp.maximum(columns, 0), jnp.maximum(-columns, 0), 1 - jnp.abs(columns))
+    above, below, level = (jnp.log(products(part, weights)) for part in signs)
+    if isinstance(separation, GhostSoftmax):
+        level = jnp.logaddexp(level, -beta * top)
     sums = [
         jax.nn.logsumexp(jnp.stack([above + change, below - change, level]), axis=0)
-        for change in (up, -down)
+        for change in (beta * (1 - state), -beta * (1 + state))
     ]
     return (sums[0] - sums[1]) / beta
 
 
-def _weights(separation, scores):
-    """Weights as terms at a common reference, and the positive factor that all of them lack."""
-    separation = match(separation, scores.dtype)
-    reference = largest(separation, scores, None)
-    mass, part = separation.terms(scores, reference)
-    return mass, separation.finish(reference, jnp.sum(mass), jnp.sum(part))[0]
+def _steep_gaps(separation, columns, scores, state):
+    """`gaps` from Φ itself, for each unit and memory."""
+
+    def gap(inputs):
+        column, own = inputs
+        rest = scores - column * own
+        return separation.potential(rest + column) - separation.potential(rest - column)
+
+    return jax.lax.map(gap, (columns, state))
 
 
 def _in_range(factor, value):

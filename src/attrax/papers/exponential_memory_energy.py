@@ -89,8 +89,9 @@ def _single(memory, states, sweeps: int):
         model = memory.model(start)
 
         def step(state, unit):
-            drive = model.local(state, model.cache(state), unit)
-            after = state.at[unit].set(decided(drive, state[unit], memory.units))
+            own, columns = state[unit[None]], model.columns()[unit[None]]
+            drive = model.drives(columns, model.overlaps(state), own, "energy")
+            after = state.at[unit[None]].set(decided(drive, own, memory.units))
             return after, memory.state_energy(after)
 
         return jnp.append(memory.state_energy(start), jax.lax.scan(step, start, units)[1])
