@@ -26,6 +26,7 @@ from attrax.bibliography import KEY, entries
 ROOT = Path(__file__).parent.parent
 FROM_ROOT = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 DIRECTIVE = re.compile(r"^::: (attrax[\w.]*)", re.MULTILINE)
+PICTURE = re.compile(r'(<img [^>]*src="([^"]+)"[^>]*>)')
 FIELD = re.compile(r"^\s+(\w+)\s+= \{(.*)\},$", re.MULTILINE)
 log = logging.getLogger("mkdocs.hooks.attrax")
 
@@ -54,7 +55,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn every `[key]` of the bibliography into a link."""
+    """Turn every `[key]` of the bibliography into a link, and open pictures in full size."""
     here = page.file.src_uri
 
     def link(match: re.Match[str]) -> str:
@@ -63,7 +64,7 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
             return match[0]
         return f'[<a href="{target.url_relative_to(page.file)}#{match[1]}">{match[1]}</a>]'
 
-    return KEY.sub(link, content)
+    return PICTURE.sub(r'<a href="\2">\1</a>', KEY.sub(link, content))
 
 
 def on_post_build(config: MkDocsConfig) -> None:
