@@ -177,6 +177,21 @@ def test_how_many_units_are_looked_at_together_changes_nothing(rule):
         np.testing.assert_array_equal(together, one)
 
 
+def test_what_drives_units_has_a_slope_in_beta():
+    """Of every unit's gap by β, also where no memory has the unit at +1."""
+
+    def drive(beta):
+        rows = jnp.asarray(np.where(np.arange(D) == 3, -1, PATTERNS), jnp.float32)
+        memory = models.BinaryMemory(rows, sep.Softmax(beta))
+        return memory.drive(jnp.asarray(STARTS[0], jnp.float32))
+
+    for beta in (0.1, 1.0):
+        slope = jax.jit(jax.jacfwd(drive))(beta)
+        measured = (drive(beta + 1e-2) - drive(beta - 1e-2)) / 2e-2
+        np.testing.assert_allclose(slope, measured, rtol=2e-2, atol=2e-2)
+        assert bool(jnp.all(jnp.isfinite(jax.jit(jax.jacrev(drive))(beta))))
+
+
 def test_the_exponential_memory_stays_finite_where_exp_overflows():
     rng = np.random.default_rng(1)
     wide = rng.choice([-1, 1], (50, 2000))

@@ -283,7 +283,7 @@ def _gaps_of_logarithms(separation, columns, scores, state):
     weights = jnp.exp(beta * (scores - top))
     # Apart, since in a difference a small sum would drown. Rows of zeros are the same in both.
     signs = (jnp.maximum(columns, 0), jnp.maximum(-columns, 0), 1 - jnp.abs(columns))
-    above, below, level = (jnp.log(products(part, weights)) for part in signs)
+    above, below, level = (_log(products(part, weights)) for part in signs)
     if isinstance(separation, GhostSoftmax):
         level = jnp.logaddexp(level, -beta * top)
     sums = [
@@ -291,6 +291,12 @@ def _gaps_of_logarithms(separation, columns, scores, state):
         for change in (beta * (1 - state), -beta * (1 + state))
     ]
     return (sums[0] - sums[1]) / beta
+
+
+def _log(sums):
+    """The logarithm, whose slope at zero, where nothing is summed, is zero."""
+    there = sums > 0
+    return jnp.where(there, jnp.log(jnp.where(there, sums, 1)), -jnp.inf)
 
 
 def _steep_gaps(separation, columns, scores, state):
