@@ -242,6 +242,17 @@ def test_with_a_self_term_the_field_is_used():
         np.testing.assert_array_equal(state, expected)
 
 
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_ties_of_fields_in_whole_numbers_are_ties(degree):
+    rng = np.random.default_rng(degree)
+    rows, starts = rng.choice([-1, 1], (6, 21)), rng.choice([-1, 1], (40, 21))
+    memory = models.BinaryMemory(rows.astype(np.float32), sep.Power(degree), self_term=True)
+    found = retrieve(memory, starts, attrax.dynamics.OneRead()).state
+    fields = (starts @ rows.T) ** degree @ rows
+    np.testing.assert_array_equal(found, np.where(fields == 0, starts, np.sign(fields)))
+    assert (fields == 0).sum() > 5
+
+
 def test_dense_units_at_a_temperature_follow_boltzmann():
     few = PATTERNS[:3, :5]
     memory = models.dense_memory(few, 3)

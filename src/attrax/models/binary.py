@@ -1,5 +1,6 @@
 """Dense memories of two-state units: E(σ) = −Σ_μ F(ξ_μ·σ)."""
 
+import functools
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -194,7 +195,7 @@ def fields(
     - `scores`: overlaps of the present state.
     """
     separation = match(separation, scores.dtype)
-    reference = largest(separation, scores, None)
+    reference = _reference(separation, scores)
     mass, part = separation.terms(scores, reference)
     factor = separation.finish(reference, jnp.sum(mass), jnp.sum(part))[0]
     return _in_range(factor, products(columns, mass))
@@ -235,17 +236,10 @@ def _gaps_of_sums(separation, columns, scores, state, states):
     """`gaps` where Φ = Σ_μ F(s_μ).
 
     With G_k = F(s + k + 1) − F(s + k − 1), a unit's is the sum of G_−σ over memories in which it is
-    +1, less that of G_σ over the others. All are taken at one reference, a power of two where it
-    divides: then overlaps of ±1 are divided without rounding, and integers stay comparable as
-    integers.
+    +1, less that of G_σ over the others. All are taken at one reference.
     """
-    ends = (scores + max(states) + 1, scores + min(states) - 1)
-    reference = jnp.maximum(*(largest(separation, end, None) for end in ends))
     power = isinstance(separation, Power)
-    if power:
-        # x = m 2^e, and the quotient x/m is exact; exp2 of e need not be.
-        reference = jnp.maximum(reference, 1.0)
-        reference = reference / jnp.frexp(reference)[0]
+    reference = _reference(separation, scores + max(states) + 1, scores + min(states) - 1)
 
     def terms(change):
         if not power:
@@ -271,6 +265,19 @@ def _gaps_of_sums(separation, columns, scores, state, states):
         factor = separation.finish(reference, jnp.ones_like(share), share)[1]
         return _in_range(factor, sums[0])
     return jax.vmap(lambda mass, part: separation.finish(reference, mass, part)[1])(*sums)
+
+
+def _reference(separation, *scores):
+    """What terms of several scores are taken at: the largest, and for powers a power of two.
+
+    Then overlaps of ±1 are divided without rounding, and whole numbers stay comparable as such.
+    """
+    reference = functools.reduce(jnp.maximum, (largest(separation, x, None) for x in scores))
+    if not isinstance(separation, Power):
+        return reference
+    # x = m 2^e, and the quotient x/m is exact; exp2 of e need not be.
+    reference = jnp.maximum(reference, 1.0)
+    return reference / jnp.frexp(reference)[0]
 
 
 def _gaps_of_logarithms(separation, columns, scores, state):
