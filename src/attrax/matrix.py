@@ -221,7 +221,8 @@ class MatrixMemory(eqx.Module):
         total = products(self.matrix, features)
         scale = self.scale.astype(total.dtype)
         if not self.self_term:
-            total = total - (jnp.diagonal(self.matrix) * state).astype(total.dtype)
+            own = jnp.diagonal(self.matrix).astype(total.dtype)
+            total = total - own * state.astype(total.dtype)
         total = scale * total
         if self.normaliser is not None:
             mass = jnp.sum(self.normaliser * features, dtype=total.dtype)
