@@ -105,7 +105,7 @@ class Glauber(AbstractDynamics):
                 other = jnp.where(up, low, high).astype(before.dtype)
                 return jnp.where(rise.astype(wide) < warmth * noise, other, before)
 
-            # Of units that are warm, many change.
+            # Of units that are warm many change, and looking at more of them would be in vain.
             new = sweep(model, state, order, decide, noise, ahead=4)
             return new, new
 

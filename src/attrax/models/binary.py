@@ -244,7 +244,8 @@ def _gaps_of_sums(separation, columns, scores, state, states):
     def terms(change):
         if not power:
             return separation.terms(scores + change, reference)
-        # Not yet divided by the degree, which whole numbers would not survive.
+        # As `terms` without its care for infinite scores, which takes time; and not yet divided by
+        # the degree, which whole numbers would not survive.
         ratio = (scores + change) * (1 / reference)
         ratio = jnp.maximum(ratio, 0) if separation.rectified else ratio
         return (ratio**separation.degree * ratio,)
