@@ -131,6 +131,12 @@ def _add_reproduce(commands) -> None:
         "(default: quick)",
     )
     command.add_argument("--data", metavar="NAME", help="a data set of attrax.data.load")
+    command.add_argument(
+        "--jobs",
+        type=wrong.whole(1, 1024),
+        metavar="N",
+        help="systems that run at a time, each in a process (default: the number of cores)",
+    )
     _add_common(command, "puts what claims.json holds on standard output, alone, an object a line")
     command.set_defaults(run=_reproduce)
 

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..dynamics import Iterate
+from ..files import replace_file
 from ..memory import Memory
-from ..papers.contract import replace
 from ..retrieval import Retrieval, retrieve
 from .damage import chosen, damaged, known_entries
 from .machine import use_cache
@@ -179,9 +179,9 @@ def _write(
     with wrong_calls(OSError):
         out.mkdir(parents=True, exist_ok=True)
         try:
-            replace(written[0], draw(columns, shape))
+            replace_file(written[0], draw(columns, shape))
         except ModuleNotFoundError as error:
             print(f"attrax: no picture. {error}", file=sys.stderr)
             del written[0]
-        replace(written[-1], lambda path: path.write_text(text, encoding="utf-8"))
+        replace_file(written[-1], lambda path: path.write_text(text, encoding="utf-8"))
     return written

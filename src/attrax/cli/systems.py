@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 
 from .. import papers
 from .wrong import WrongCall, checked_folder, wrong_calls
@@ -15,8 +16,8 @@ def show() -> int:
     for system in found:
         print(f"{system.slug:<{width}}  {f'{system.held}/{system.claims}':>11}  {system.title}")
     print(
-        "\nOf the last full run. A claim that does not hold differs for a measured reason, was not "
-        "run,\nor fails; attrax reproduce SLUG says which and why, and --all runs every system."
+        "\nCounts are from the last full run. A claim that does not hold differs for a measured "
+        "reason,\nis not decided, was not run, or fails; attrax reproduce SLUG says which and why."
     )
     return 0
 
@@ -29,20 +30,19 @@ def reproduce(args: argparse.Namespace) -> int:
     out = checked_folder(args.out)
     if args.data is not None:
         _check_data(args.data)
+    from ..papers.pool import reproduce_all
     from .machine import use_cache
 
-    use_cache()
+    jobs = args.jobs or os.cpu_count() or 1
+    options = {"profile": args.profile, "data": args.data, "seed": args.seed, "out": out}
     failed = False
-    for slug in slugs:
-        with wrong_calls(OSError, ModuleNotFoundError):
-            found = papers.reproduce(
-                slug, profile=args.profile, data=args.data, seed=args.seed, out=out
-            )
-        failed = failed or found.failed
-        if args.json:
-            print(json.dumps(found.to_json(), ensure_ascii=False), flush=True)
-        else:
-            print(f"{found.table()}\n\nwritten: {out / slug}", flush=True)
+    with wrong_calls(OSError, ModuleNotFoundError):
+        for report in reproduce_all(slugs, jobs, prepare=use_cache, **options):
+            failed = failed or report.failed
+            if args.json:
+                print(json.dumps(report.content, ensure_ascii=False), flush=True)
+            else:
+                print(f"{report.table}\n\nwritten: {out / report.slug}\n", flush=True)
     return int(failed)
 
 

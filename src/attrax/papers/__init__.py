@@ -1,4 +1,4 @@
-"""Published results, one file a system: its claims, measured, and its figure.
+"""Published results, a folder a system: its claims, how they are measured, and its figure.
 
 ```python
 attrax.papers.systems()                                  # what there is, and what held
@@ -30,22 +30,23 @@ class System(NamedTuple):
     - `slug`: its name on the command line.
     - `title`: one line.
     - `held`: how many claims hold; 0 if no full run is recorded.
-    - `claims`: how many there are.
+    - `claims`: how many the recorded run judged; 0 likewise.
+    - `seconds`: how long it took; 0 likewise.
     """
 
     slug: str
     title: str
     held: int
     claims: int
+    seconds: float
 
 
 def systems() -> list[System]:
     """All systems, by slug; reads files only.
 
-    **Returns:** a `System` for each file of this folder that declares `CLAIMS`.
+    **Returns:** a `System` for each folder beside this file that is a package.
     """
-    found = [_describe(path) for path in sorted(_HERE.glob("*.py"))]
-    return [system for system in found if system is not None]
+    return [_describe(path.parent) for path in sorted(_HERE.glob("*/__init__.py"))]
 
 
 def reproduce(
@@ -54,6 +55,8 @@ def reproduce(
     data: str | None = None,
     seed: int = 0,
     out: str | os.PathLike | None = None,
+    *,
+    threads: int | None = None,
 ) -> "Reproduction":
     """Measure all claims of a system.
 
@@ -66,11 +69,12 @@ def reproduce(
     - `seed`: of all random draws.
     - `out`: write `claims.json`, `config.json`, `env.json` and `figure.png` to this folder's
       subfolder `slug`; nothing is written if `None`.
+    - `threads`: how many claims are measured at a time; as many as there are cores if `None`.
 
     **Returns:** a `Reproduction`; print its `table()`.
 
-    **Raises:** `ValueError` for an unknown slug or profile; `ModuleNotFoundError` if a figure is
-    wanted and matplotlib is missing.
+    **Raises:** `ValueError` for an unknown slug, profile or data set, or a seed that is none;
+    `ModuleNotFoundError` if a figure is wanted and matplotlib is missing.
     """
     started = time.perf_counter()
     names = [system.slug for system in systems()]
@@ -82,27 +86,32 @@ def reproduce(
         raise ValueError(f"profile is {profile!r}; it must be one of {', '.join(PROFILES)}.")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed!r}; it must be a whole number from 0 to 2³² − 1.")
+    if data is not None:
+        importlib.import_module("..data", __name__).load(data, limit=1)
     if out is not None:
         importlib.import_module("..plot", __name__).require()
-    module = importlib.import_module(f".{slug.replace('-', '_')}", __name__)
-    return module.run(profile, data, seed, out, started=started)
+    from .contract import Claim, Reproduction, Run, check_claims, collect
+    from .panels import Panel
+
+    name = slug.replace("-", "_")
+    claims = collect(importlib.import_module(f".{name}", __name__), Claim)
+    panels = collect(importlib.import_module(f".{name}.figure", __name__), Panel)
+    run = Run(profile, data, seed)
+    results = check_claims(tuple(claims.values()), run, threads)
+    seconds = time.perf_counter() - started
+    reproduction = Reproduction(slug, profile, seconds, results, run, panels)
+    if out is not None:
+        reproduction.write(out)
+    return reproduction
 
 
-def _describe(path: Path) -> System | None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    claims = [
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Tuple)
-        and any(isinstance(name, ast.Name) and name.id == "CLAIMS" for name in node.targets)
-    ]
-    if not claims:
-        return None
-    slug = path.stem.replace("_", "-")
+def _describe(folder: Path) -> System:
+    slug = folder.name.replace("_", "-")
+    tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
     title = (ast.get_docstring(tree) or slug).splitlines()[0].rstrip(".")
-    record = _HERE / "results" / f"{slug}.json"
+    record = folder / "results.json"
     if not record.exists():
-        return System(slug, title, 0, len(claims[0].elts))
-    results = json.loads(record.read_text(encoding="utf-8"))["claims"]
-    return System(slug, title, sum(r["verdict"] == "holds" for r in results), len(results))
+        return System(slug, title, 0, 0, 0.0)
+    recorded = json.loads(record.read_text(encoding="utf-8"))
+    verdicts = [claim["verdict"] for claim in recorded["claims"]]
+    return System(slug, title, verdicts.count("holds"), len(verdicts), recorded["seconds"])

@@ -1,115 +1,315 @@
-"""What every reproduction gives: claims with verdicts, as a table, as JSON and as files."""
+"""What every system is made of: claims that are functions, a run that measures, and verdicts."""
 
 import dataclasses
+import functools
 import json
 import math
 import os
 import platform
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 
-Verdict = Literal["holds", "differs", "not run", "fails"]
+import numpy as np
+
+from ..files import replace_file
+
+if TYPE_CHECKING:
+    from ..data import Dataset
+    from .panels import Panel
+
+Verdict = Literal["holds", "differs", "not decided", "not run", "fails"]
+PROFILES = ("quick", "full")
+# A number is told from a bound if it lies at least so many of its standard errors beyond it.
+_SURE = 2.0
+
+
+class NotRun(Exception):
+    """What it takes to measure a claim that cannot be measured here, and the command."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured for a claim.
+
+    - `values`: one number, or the number of each independent draw.
+    - `note`: what else was seen, in whole sentences.
+    - `error`: the standard error of a single number; that of several follows from their spread.
+      A single number without an error is exact.
+    - `intervention`: the same quantity, measured again with what causes a difference from the
+      paper taken away. A claim *differs* only if it holds there; otherwise it fails.
+    """
+
+    values: Any
+    note: str = ""
+    error: float | None = None
+    intervention: Any = None
+
+    def summarise(self) -> tuple[float, float | None, float]:
+        """The mean, the standard deviation over draws if there are several, and the error."""
+        numbers = np.asarray(self.values, np.float64).reshape(-1)
+        if numbers.size == 0:
+            raise ValueError("`values` is empty: nothing was measured.")
+        if numbers.size == 1:
+            return float(numbers[0]), None, 0.0 if self.error is None else float(self.error)
+        if self.error is not None:
+            raise ValueError("`error` is of a single number; that of draws follows from them.")
+        sd = float(numbers.std(ddof=1))
+        return float(numbers.mean()), sd, sd / math.sqrt(numbers.size)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of a paper, and what it takes for a measurement to confirm it.
+    """A claim of a paper, how it is measured, and the bounds within which it holds.
 
-    **Attributes:**
-
-    - `name`: what is claimed, and in which quantity it is measured.
-    - `paper`: the paper's number, or what it gives instead of one.
-    - `source`: where it stands.
-    - `least`, `most`: the measured number must not be below or above these, if given.
-    - `tolerance`: how far beyond them it may be and still confirm the claim.
+    - `text`: what is claimed, and the quantity that is measured.
+    - `paper`: what the paper prints at this setting, or "–".
+    - `source`: where it stands, or "asked here".
+    - `least`, `most`: the bounds; either may be absent.
+    - `measure`: a function of the `Run` that returns a number, the numbers of several draws, or
+      an `Evidence`.
     """
 
-    name: str
+    text: str
     paper: str
     source: str
-    least: float | None = None
-    most: float | None = None
-    tolerance: float = 0.0
+    least: float | None
+    most: float | None
+    measure: Callable[["Run"], Any] = dataclasses.field(repr=False, compare=False)
 
-    def confirmed(self, measured: float) -> bool:
-        """Whether a number confirms the claim; NaN never does."""
-        above = self.least is None or measured >= self.least - self.tolerance
-        below = self.most is None or measured <= self.most + self.tolerance
-        return above and below and not math.isnan(measured)
-
-    def judge(
-        self, values: Iterable[float], *, note: str = "", explained: bool = False
-    ) -> "Result":
+    def judge(self, evidence: Any) -> "Result":
         """The verdict on a measurement.
 
         **Arguments:**
 
-        - `values`: the measured number of each run.
-        - `note`: the measurements that show why, for a claim that is not confirmed.
-        - `explained`: whether those measurements, too, came out as the note says.
+        - `evidence`: an `Evidence`, a number, or the numbers of several draws.
 
-        **Returns:** **holds** if the mean over runs confirms the claim; else **differs** if the
-        reason was measured, and **fails** if it was not.
-
-        **Raises:** `ValueError` without values, or if an explanation has no note.
+        **Returns:** **holds** if the number lies within the bounds by at least two of its standard
+        errors, **not decided** if a bound lies within two; else **differs** if the claim holds
+        for the evidence's intervention, and **fails** if it does not or there is none. NaN fails.
         """
-        numbers = [float(value) for value in values]
-        if not numbers:
-            raise ValueError(f"`values` is empty: {self.name!r} was not measured.")
-        if explained and not note:
-            raise ValueError(f"`note` is empty: {self.name!r} cannot differ without a reason.")
-        mean = math.fsum(numbers) / len(numbers)
-        spread = math.fsum((number - mean) ** 2 for number in numbers) / len(numbers)
-        sd = math.sqrt(spread) if len(numbers) > 1 else None
-        verdict: Verdict = "differs" if explained else "fails"
-        if self.confirmed(mean):
-            verdict = "holds"
-        return Result(self.name, self.paper, mean, sd, verdict, self.source, note)
+        if not isinstance(evidence, Evidence):
+            evidence = Evidence(evidence)
+        mean, sd, error = evidence.summarise()
+        verdict = self._verdict(mean, error)
+        if evidence.intervention is not None:
+            if not evidence.note:
+                raise ValueError("`note` must say what the intervention takes away.")
+            if verdict == "fails" and self.judge(evidence.intervention).verdict == "holds":
+                verdict = "differs"
+        error = error if sd is not None or evidence.error is not None else None
+        number = None if math.isnan(mean) else mean
+        return Result(self.text, self.paper, number, sd, error, verdict, self.source, evidence.note)
 
-    def not_run(self, needs: str) -> "Result":
-        """A claim that was not measured; `needs` says what it takes, and the command."""
-        return Result(self.name, self.paper, None, None, "not run", self.source, needs)
+    def check(self, run: "Run") -> "Result":
+        """Measure and judge; **not run** if the measurement says that it cannot be made here."""
+        try:
+            evidence = self.measure(run)
+        except NotRun as reason:
+            return Result(
+                self.text, self.paper, None, None, None, "not run", self.source, str(reason)
+            )
+        return self.judge(evidence)
+
+    def _verdict(self, mean: float, error: float) -> Verdict:
+        low = math.inf if self.least is None else mean - self.least
+        high = math.inf if self.most is None else self.most - mean
+        room = min(low, high)
+        if math.isnan(mean) or math.isnan(error) or room < -_SURE * error:
+            return "fails"
+        return "holds" if room >= _SURE * error else "not decided"
+
+
+def claim(
+    text: str | None = None,
+    *,
+    paper: str,
+    source: str,
+    least: float | None = None,
+    most: float | None = None,
+) -> Callable[[Callable[["Run"], Any]], Claim]:
+    """Declare the function below as a claim; its docstring is the text unless one is given.
+
+    ```python
+    @claim(paper="0 (theorem)", source="Hopfield (1982)", most=0)
+    def energy_falls(run):
+        \"\"\"Energy falls at every change of a unit: largest rise\"\"\"
+        return run(measure.flips).rises
+    ```
+
+    **Arguments:** see `Claim`.
+
+    **Raises:** `ValueError` without a text or without a bound: such a claim could not fail.
+    """
+    if least is None and most is None:
+        raise ValueError("`least` or `most` must be given: a claim without bounds cannot fail.")
+
+    def declare(measure: Callable[[Run], Any]) -> Claim:
+        words = text or " ".join((measure.__doc__ or "").split())
+        if not words:
+            raise ValueError(f"{measure.__name__} needs a docstring: it is the text of the claim.")
+        return Claim(words, paper, source, least, most, measure)
+
+    return declare
+
+
+def collect(module: ModuleType, kind: type) -> dict[str, Any]:
+    """The objects of a kind that a module declares, by name and in the order written.
+
+    A family, in a list or a dictionary, has names such as `recalled[0]` and `recalled[Hebb]`.
+    """
+    declared: dict[str, Any] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, kind):
+            declared[name] = value
+        elif isinstance(value, list | tuple | dict):
+            entries = value.items() if isinstance(value, dict) else enumerate(value)
+            declared.update(
+                {f"{name}[{i}]": entry for i, entry in entries if isinstance(entry, kind)}
+            )
+    return declared
+
+
+class Run:
+    """One run of a system's measurements: `run(measure, *args)` measures once, whoever asks first.
+
+    Claims run side by side in threads; one that asks for what another is measuring waits for it.
+
+    **Arguments:**
+
+    - `profile`: "quick" or "full".
+    - `data`: the data set to use in place of a measurement's own choice, or `None`.
+    - `seed`: of all random draws.
+    - `known`: measurements by their function, or by (function, *args), that are not made but
+      taken from here; for tests.
+    - `sizes`: sizes by name that are used in place of what `pick` is given; for tests.
+    """
+
+    def __init__(
+        self,
+        profile: str = "quick",
+        data: str | None = None,
+        seed: int = 0,
+        *,
+        known: Mapping[Any, Any] | None = None,
+        sizes: Mapping[str, Any] | None = None,
+    ):
+        self.profile, self.data, self.seed = profile, data, seed
+        self.config: dict[str, Any] = {"profile": profile, "seed": seed}
+        self._known, self._sizes = dict(known or {}), dict(sizes or {})
+        self._results: dict[Any, tuple[Any, Exception | None]] = {}
+        self._locks: dict[Any, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def __call__(self, measure: Callable, *args: Any) -> Any:
+        """What `measure(run, *args)` returns, measured once; arguments are numbers and names."""
+        key = (measure, *args)
+        for name in (key, measure):
+            if name in self._known:
+                return self._known[name]
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._results:
+                try:
+                    self._results[key] = measure(self, *args), None
+                except Exception as error:
+                    self._results[key] = None, error
+        value, error = self._results[key]
+        if error is not None:
+            raise error
+        return value
+
+    def pick(self, name: str, *, quick: Any, full: Any) -> Any:
+        """A size of this profile; it is written to `config.json` under its name."""
+        value = self._sizes.get(name, quick if self.profile == "quick" else full)
+        self.config[name] = value
+        return value
+
+    def load(self, name: str = "sample", **options: Any) -> "Dataset":
+        """A data set: the one that the run was given, else `name`; see `attrax.data.load`.
+
+        **Raises:** `NotRun` if it is not here, with the ways to get it.
+        """
+        from ..data import load
+
+        name = self.data or name
+        try:
+            dataset = load(name, **options)
+        except (FileNotFoundError, ModuleNotFoundError) as error:
+            raise NotRun(" ".join(str(error).split())) from error
+        self.config.setdefault("data", [])
+        if name not in self.config["data"]:
+            self.config["data"].append(name)
+        return dataset
+
+
+def wide(measure: Callable) -> Callable:
+    """Let a measurement compute in double precision, whatever the process is set to."""
+
+    @functools.wraps(measure)
+    def widened(run: Run, *args: Any) -> Any:
+        import jax
+
+        with jax.enable_x64(True):
+            return measure(run, *args)
+
+    return widened
 
 
 @dataclass(frozen=True)
 class Result:
-    """A claim with its verdict: a row of the table. `sd` is over runs; `None` for a single one."""
+    """A claim with its verdict: a row of the table.
+
+    - `name`, `paper`, `source`: of the claim.
+    - `measured`: the number; `None` if it was not run, or is NaN.
+    - `sd`: the standard deviation over draws; `None` for a single number.
+    - `error`: the standard error of `measured`; `None` for an exact number.
+    - `verdict`: see `Claim.judge`.
+    - `note`: what else was seen, or what the measurement needs.
+    """
 
     name: str
     paper: str
     measured: float | None
     sd: float | None
+    error: float | None
     verdict: Verdict
     source: str
     note: str
+
+    def show(self) -> str:
+        """The number as text, ± its standard error where it has one."""
+        if self.measured is None:
+            return "–"
+        form = ".1e" if 0 < abs(self.measured) < 5e-3 else ".3f"
+        number = f"{self.measured:{form}}"
+        return f"{number} ± {self.error:{form}}" if self.error else number
 
 
 @dataclass(frozen=True)
 class Reproduction:
     """All claims of a system, measured.
 
-    **Attributes:**
-
     - `slug`: the system.
     - `profile`: "quick" or "full".
     - `seconds`: the wall time it took.
     - `claims`: a `Result` each.
-    - `config`: what was run: data, seed, sizes.
-    - `draw`: writes the figure to a path, given by the system.
+    - `run`: what was measured; its `config` says from what.
+    - `panels`: those of the figure, by name.
     """
 
     slug: str
     profile: str
     seconds: float
     claims: tuple[Result, ...]
-    config: dict[str, Any] = dataclasses.field(default_factory=dict)
-    draw: Callable[[Path], None] | None = dataclasses.field(default=None, repr=False)
+    run: Run = dataclasses.field(default_factory=Run, repr=False)
+    panels: Mapping[str, "Panel"] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def failed(self) -> bool:
@@ -126,9 +326,9 @@ class Reproduction:
         }
 
     def table(self) -> str:
-        """Claim, paper, measured ± sd over runs and verdict as plain text; then the notes."""
+        """Claim, paper, measured ± standard error and verdict as plain text; then the notes."""
         head = ("claim", "paper", "measured", "verdict")
-        rows = [head] + [(r.name, r.paper, measured(r), r.verdict) for r in self.claims]
+        rows = [head] + [(r.name, r.paper, r.show(), r.verdict) for r in self.claims]
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -157,81 +357,46 @@ class Reproduction:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in (
             ("claims.json", self.to_json()),
-            ("config.json", self.config),
+            ("config.json", {"slug": self.slug, **self.run.config}),
             ("env.json", environment()),
         ):
-            text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-            replace(folder / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
-        if self.draw is not None:
-            replace(folder / "figure.png", self.draw)
+            write_json(folder / name, content)
+        if self.panels:
+            from .panels import draw_sheet
+
+            panels = tuple(self.panels.values())
+            replace_file(folder / "figure.png", lambda path: draw_sheet(path, panels, self.run))
         return folder
 
 
-def reproduced(
-    slug: str,
-    profile: str,
-    started: float,
-    claims: Iterable[Result],
-    config: dict[str, Any],
-    draw: Callable[[Path], None],
-    out: str | os.PathLike | None,
-) -> Reproduction:
-    """What a system's `run` gives back, written to `out` if that is a folder.
+def check_claims(
+    claims: Sequence[Claim], run: Run, threads: int | None = None
+) -> tuple[Result, ...]:
+    """The verdict on each claim, measured side by side in threads.
+
+    Most of a run is compilation, on one core each; the numbers do not depend on the order.
 
     **Arguments:**
 
-    - `started`: when the run began, by `time.perf_counter`.
-    - `config`: what was run, beside system and profile.
-    - `slug`, `profile`, `claims`, `draw`: see `Reproduction`.
+    - `claims`: what is judged.
+    - `run`: measures each thing once.
+    - `threads`: how many; the number of cores if `None`.
     """
-    seconds = time.perf_counter() - started
-    config = {"slug": slug, "profile": profile, **config}
-    found = Reproduction(slug, profile, seconds, tuple(claims), config, draw)
-    if out is not None:
-        found.write(out)
-    return found
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        return tuple(pool.map(lambda each: each.check(run), claims))
 
 
-def side_by_side(tasks: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-    """What the tasks return, by name.
-
-    Most of a run is compilation, on one core each; the numbers do not depend on the order.
-    """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = {name: pool.submit(task) for name, task in tasks.items()}
-        return {name: future.result() for name, future in running.items()}
-
-
-def measured(result: Result) -> str:
-    """`measured ± sd` as text."""
-    if result.measured is None:
-        return "–"
-    small = 0 < abs(result.measured) < 5e-3
-    form = ".1e" if small else ".3f"
-    text = f"{result.measured:{form}}"
-    return text if result.sd is None else f"{text} ± {result.sd:{form}}"
-
-
-def replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` make a file beside `path`, then rename it; nothing is left if it fails."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        # The temporary file is private; what is published gets the usual rights.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that people can read, at once or not at all."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def environment() -> dict[str, Any]:
     """Versions and hardware that numbers and times depend on."""
-    names = ("attrax", "jax", "jaxlib", "equinox", "diffrax", "numpy")
     import jax
+
+    from ..version import __version__
 
     return {
         "python": platform.python_version(),
@@ -239,5 +404,7 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "devices": [device.device_kind for device in jax.devices()],
-        **{name: metadata.version(name) for name in names},
+        "attrax": __version__,
+        **{name: metadata.version(name) for name in ("jax", "jaxlib", "equinox", "diffrax")},
+        "numpy": np.__version__,
     }

@@ -27,10 +27,10 @@ from pathlib import Path
 
 from .. import data as datasets
 from . import dense_associative_memory_training as dt
-from .contract import Claim, Reproduction, reproduced
 from .dense_associative_memory_figure import draw
 from .dense_associative_memory_sizes import LEARNT, PROFILES, measure
 from .dense_associative_memory_verdicts import judge
+from .judged import Claim, Reproduction, reproduced
 
 _VOTES = "Fig. 2, MNIST"
 _CLOTHES = "own target; Fashion-MNIST is not in the paper"

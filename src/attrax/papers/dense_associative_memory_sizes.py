@@ -11,8 +11,8 @@ from .. import data as datasets
 from . import dense_associative_memory_capacity as dc
 from . import dense_associative_memory_compared as dm
 from . import dense_associative_memory_logic as dl
-from .contract import side_by_side
 from .dense_associative_memory_training import Recipe
+from .judged import side_by_side
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 import optax
 
 from ..models import DenseClassifier, dense_classifier, train_dense_classifier
-from .contract import replace
 from .hamux_images import Images
+from .judged import replace
 
 # Images that are looked at together, and of how many learnt ones errors are taken.
 TOGETHER, _LEARNT = 1000, 10_000

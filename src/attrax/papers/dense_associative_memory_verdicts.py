@@ -9,8 +9,8 @@ from ..theory import dense_capacity
 from . import dense_associative_memory_capacity as dc
 from . import dense_associative_memory_compared as dm
 from . import dense_associative_memory_logic as dl
-from .contract import Claim, Result
 from .dense_associative_memory_training import Learnt
+from .judged import Claim, Result
 
 _DIGITS = 'Needs the digits of scikit-learn: pip install "attrax[sklearn]".'
 _MNIST = 'Needs the full profile, and MNIST: attrax.data.load("mnist", download=True).'

@@ -19,11 +19,11 @@ import os
 import time
 from dataclasses import asdict
 
-from .contract import Claim, Reproduction, reproduced
 from .exponential_memory_energy import ROUNDING
 from .exponential_memory_figure import draw
 from .exponential_memory_sizes import PROFILES, measure
 from .exponential_memory_verdicts import BLUR, CONFIDENCE, judge
+from .judged import Claim, Reproduction, reproduced
 
 _LIMIT = "→ 1 (theorem)"
 _RISES = "rises to 1 (theorem)"

@@ -9,7 +9,7 @@ from . import exponential_memory_map as emap
 from . import exponential_memory_measures as em
 from . import exponential_memory_polynomial as ep
 from . import exponential_memory_sampling as es
-from .contract import side_by_side
+from .judged import side_by_side
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from . import exponential_memory_map as emap
 from . import exponential_memory_measures as em
 from . import exponential_memory_polynomial as ep
 from . import exponential_memory_sampling as es
-from .contract import Claim, Result
+from .judged import Claim, Result
 
 # Of intervals that are to hold at all points at once, and what theory blurs.
 CONFIDENCE, BLUR = 0.99, 0.02

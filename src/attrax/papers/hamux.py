@@ -27,11 +27,11 @@ import jax
 from .. import data as datasets
 from . import hamux_graphs as hg
 from . import hamux_training as ht
-from .contract import Claim, Reproduction, reproduced, side_by_side
 from .hamux_figure import draw
 from .hamux_images import images
 from .hamux_lagrangians import lagrangian_errors
 from .hamux_verdicts import judge
+from .judged import Claim, Reproduction, reproduced, side_by_side
 
 _OWN = "own target; HAMUX 0.1.1 states no accuracy"
 _SAME = "own target: no worse by more than one in a hundred"

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import hamux_graphs as hg
 from . import hamux_training as ht
-from .contract import Claim, Result
+from .judged import Claim, Result
 
 
 def judge(declared: Sequence[Claim], parts: dict[str, Any]) -> list[Result]:

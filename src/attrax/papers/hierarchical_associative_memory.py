@@ -25,8 +25,8 @@ import numpy as np
 
 from . import hierarchical_associative_memory_measures as hm
 from . import hierarchical_associative_memory_words as hw
-from .contract import Claim, Reproduction, Result, reproduced
 from .hierarchical_associative_memory_figure import draw
+from .judged import Claim, Reproduction, Result, reproduced
 from .krotov_hopfield_2020_energy import ROUNDING, in_parallel
 
 _THEOREM = "0 (theorem)"

@@ -25,7 +25,7 @@ from typing import Any
 from . import krotov_hopfield_2020_capacity as kc
 from . import krotov_hopfield_2020_measures as km
 from . import krotov_hopfield_2020_traps as kt
-from .contract import Claim, Reproduction, reproduced
+from .judged import Claim, Reproduction, reproduced
 from .krotov_hopfield_2020_energy import ROUNDING, in_parallel
 from .krotov_hopfield_2020_figure import draw
 from .krotov_hopfield_2020_verdicts import judge

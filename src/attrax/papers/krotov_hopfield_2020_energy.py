@@ -13,7 +13,7 @@ from jaxtyping import Array
 from ..dynamics import Euler
 from ..hierarchical import HierarchicalMemory
 from ..retrieval import Retrieval
-from .contract import side_by_side
+from .judged import side_by_side
 
 States = dict[str, Array]
 # What rounding may raise an energy by, in units of its largest term; as in `Certificate`.

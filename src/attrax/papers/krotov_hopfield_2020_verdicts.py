@@ -5,7 +5,7 @@ from typing import Any
 
 from . import krotov_hopfield_2020_measures as km
 from . import krotov_hopfield_2020_traps as kt
-from .contract import Claim, Result
+from .judged import Claim, Result
 from .krotov_hopfield_2020_capacity import Capacity
 
 

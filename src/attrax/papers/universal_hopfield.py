@@ -25,7 +25,7 @@ import jax
 from .. import data as datasets
 from ..separation import Max
 from . import universal_experiments as ux
-from .contract import Claim, Reproduction, reproduced, side_by_side
+from .judged import Claim, Reproduction, reproduced, side_by_side
 from .universal_figure import draw
 from .universal_verdicts import judge
 

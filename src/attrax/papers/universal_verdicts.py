@@ -9,7 +9,7 @@ from .. import data as datasets
 from ..separation import ScoreNormalised, Softmax
 from . import universal_experiments as ux
 from . import universal_measures as um
-from .contract import Claim, Result
+from .judged import Claim, Result
 
 
 def judge(

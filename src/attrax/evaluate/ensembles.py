@@ -1,0 +1,85 @@
+"""Many memories of random patterns, and a number from each."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray, PyTree
+
+from ..errors import one_key, whole_number
+from .probes import whole_numbers
+
+
+def ensemble(
+    make: Callable,
+    measure: Callable,
+    n: int | Sequence[int],
+    d: int,
+    *,
+    draws: int,
+    key: PRNGKeyArray,
+    sample: Callable | None = None,
+    batch: int | None = None,
+) -> PyTree:
+    """Draw random patterns, make a memory of them, measure it; again and again.
+
+    ```python
+    def at_rest(memory, patterns, key):
+        return jnp.mean(jax.vmap(memory.pull)(patterns) == patterns)
+
+    shares = ensemble(Hebb(), at_rest, 12, 100, draws=50, key=jax.random.key(0))  # (50,)
+    ```
+
+    All draws are one compiled program, and so are all numbers of patterns if several are given:
+    rows of zeros then stand for those that are not stored, which Hebb's rule and other sums over
+    patterns do not see.
+
+    **Arguments:**
+
+    - `make`: patterns (n, d) -> memory; the same function again compiles nothing anew.
+    - `measure`: (memory, patterns (n, d), key) -> a number, an array or a tree of arrays.
+    - `n`: how many patterns, or several such numbers.
+    - `d`: how many entries each has.
+    - `draws`: how many memories for each n.
+    - `key`: the random key.
+    - `sample`: (key, (n, d)) -> patterns; independent and fair signs if `None`.
+    - `batch`: how many memories are measured together; one after another if `None`.
+
+    **Returns:** what `measure` gives as NumPy arrays, with a leading axis of draws, after one of
+    numbers of patterns where several are given.
+
+    **Raises:** `ValueError` or `TypeError` for numbers that are not whole and positive.
+
+    **Source:** [amit1985storing] for the ensemble
+    """
+    several = whole_numbers([n] if isinstance(n, int | np.integer) else n)
+    if several is None or several.min() < 1:
+        raise ValueError(f"`n` must be whole numbers of patterns, at least 1, but it is {n!r}.")
+    d, draws, key = whole_number("d", d), whole_number("draws", draws), one_key(key)
+    keys = jax.random.split(key, several.size * draws)
+    counts = jnp.asarray(np.repeat(several, draws), jnp.int32)
+    alike = several.min() == several.max()
+    shape = (int(several.max()), d)
+    measured = _measure_all(make, measure, sample, shape, batch, keys, None if alike else counts)
+    leading = (draws,) if isinstance(n, int | np.integer) else (several.size, draws)
+    return jax.tree.map(lambda leaf: np.asarray(leaf).reshape(*leading, *leaf.shape[1:]), measured)
+
+
+@eqx.filter_jit
+def _measure_all(make, measure, sample, shape, batch, keys, counts) -> Any:
+    def one(inputs):
+        key, count = inputs
+        drawn, further = jax.random.split(key)
+        if sample is None:
+            patterns = jax.random.rademacher(drawn, shape, jnp.result_type(float))
+        else:
+            patterns = sample(drawn, shape)
+        if count is not None:
+            stored = jnp.arange(shape[0])[:, None] < count
+            patterns = jnp.where(stored, patterns, jnp.zeros((), patterns.dtype))
+        return measure(make(patterns), patterns, further)
+
+    return jax.lax.map(one, (keys, counts), batch_size=batch)
