@@ -12,7 +12,7 @@ export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types contracts docs bench rivals clean distclean
+.PHONY: help demo test lint format types contracts docs bench record rivals clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ docs: $(VENV)/.stamp-dev ## the documentation, into site/
 bench: $(RIVALS)/.stamp ## speed beside other libraries
 	$(RIVALS)/bin/python -m pytest benchmarks --override-ini addopts=--import-mode=importlib \
 		--override-ini filterwarnings=default --benchmark-only $(ARGS)
+
+record: $(VENV)/.stamp-test ## run systems in full and keep the results; SLUG="hopfield-1982"
+	$(BIN)/python .ci/record.py $(SLUG)
 
 rivals: $(RIVALS)/.stamp ## the environment for `bench`: attrax and other libraries
 

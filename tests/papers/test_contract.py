@@ -1,112 +1,207 @@
-"""The contract of every reproduction: verdicts, JSON, files, registry."""
+"""The contract of every reproduction: verdicts, runs, files, panels, processes."""
 
 import json
 import subprocess
 import sys
+import threading
+import types
 
+import numpy as np
 import pytest
 
 from attrax import papers
+from attrax.files import replace_file
+from attrax.papers import pool
 from attrax.papers.contract import (
     Claim,
+    Evidence,
+    NotRun,
     Reproduction,
     Result,
+    Run,
+    check_claims,
+    claim,
+    collect,
     environment,
-    measured,
-    replace,
+    wide,
 )
+from attrax.papers.panels import Panel, draw_panel, panel
 
-CLAIM = Claim("a margin", "0.2", "figure 1", least=0.1, tolerance=0.05)
-KEYS = ["name", "paper", "measured", "sd", "verdict", "source", "note"]
+
+@claim(paper="0.2", source="figure 1", least=0.1, most=0.4)
+def margin(run):
+    """A margin: how
+    much"""
+    return run(measured)
+
+
+def measured(run):
+    return run.pick("size", quick=0.2, full=0.3)
+
+
+def spread(mean, error):
+    """Two draws of this mean and standard error."""
+    return [mean - error, mean + error]
 
 
 @pytest.mark.parametrize(
-    ("values", "explained", "verdict"),
+    ("evidence", "verdict"),
     [
-        ([0.2], False, "holds"),
-        ([0.05], False, "holds"),
-        ([0.04], False, "fails"),
-        ([0.04], True, "differs"),
-        ([0.2], True, "holds"),
-        ([float("nan")], False, "fails"),
-        ([0.0, 0.3], False, "holds"),
-        ([-0.3, 0.1], False, "fails"),
+        (0.2, "holds"),
+        (0.1, "holds"),
+        (0.0999, "fails"),
+        (0.41, "fails"),
+        (float("nan"), "fails"),
+        (spread(0.2, 0.04), "holds"),
+        (spread(0.2, 0.06), "not decided"),
+        (spread(0.05, 0.03), "not decided"),
+        (spread(0.05, 0.02), "fails"),
+        (Evidence(0.2, error=0.06), "not decided"),
+        (Evidence(0.05, "because", intervention=0.2), "differs"),
+        (Evidence(0.05, "because", intervention=spread(0.2, 0.06)), "fails"),
+        (Evidence(0.05, "because", intervention=0.09), "fails"),
+        (Evidence(spread(0.2, 0.06), "because", intervention=0.2), "not decided"),
+        (Evidence(0.2, "because", intervention=0.0), "holds"),
     ],
 )
-def test_the_verdict_follows_from_the_mean(values, explained, verdict):
-    result = CLAIM.judge(values, explained=explained, note="because")
-    assert result.verdict == verdict
-    assert (result.sd is None) == (len(values) == 1)
+def test_the_error_decides_and_only_an_intervention_explains(evidence, verdict):
+    assert margin.judge(evidence).verdict == verdict
 
 
-def test_both_bounds_count():
-    claim = Claim("a share", "x", "y", least=0.0, most=1.0, tolerance=0.1)
-    assert [claim.confirmed(x) for x in (-0.11, -0.1, 0.5, 1.1, 1.11)] == [
-        False,
-        True,
-        True,
-        True,
-        False,
-    ]
+def test_mean_and_errors_are_those_of_independent_draws():
+    result = margin.judge(np.array([[0.1, 0.2], [0.3, 0.4]]))
+    assert result.measured == pytest.approx(0.25)
+    assert result.sd == pytest.approx(np.std([0.1, 0.2, 0.3, 0.4], ddof=1))
+    assert result.error == pytest.approx(result.sd / 2)
+    assert result.show() == "0.250 ± 0.065"
+    exact = margin.judge(1e-7)
+    assert (exact.sd, exact.error, exact.show()) == (None, None, "1.0e-07")
+    assert margin.judge(float("nan")).measured is None
 
 
-def test_the_spread_is_over_runs():
-    result = CLAIM.judge([1.0, 2.0, 3.0])
-    assert result.measured == 2
-    assert result.sd == pytest.approx((2 / 3) ** 0.5)
+def test_claims_that_cannot_fail_are_refused():
+    with pytest.raises(ValueError, match="cannot fail"):
+        claim(paper="", source="")
+    with pytest.raises(ValueError, match="needs a docstring"):
+        claim(paper="", source="", least=0)(lambda run: 0)
+    with pytest.raises(ValueError, match="nothing was measured"):
+        margin.judge([])
+    with pytest.raises(ValueError, match="what the intervention takes away"):
+        margin.judge(Evidence(0.2, intervention=0.2))
+    with pytest.raises(ValueError, match="is of a single number"):
+        margin.judge(Evidence([0.1, 0.2], error=0.1))
 
 
-def test_nothing_differs_without_a_reason():
-    with pytest.raises(ValueError, match="cannot differ without a reason"):
-        CLAIM.judge([0.0], explained=True)
-    with pytest.raises(ValueError, match="was not measured"):
-        CLAIM.judge([])
+def test_claims_and_families_are_collected_as_they_are_written():
+    written = types.ModuleType("written")
+    written.second, written.some = margin, [margin, 3, margin]
+    written.named, written.other = {"Hebb": margin}, 5
+    assert list(collect(written, Claim)) == ["second", "some[0]", "some[2]", "named[Hebb]"]
+    assert margin.text == "A margin: how much"
+
+
+def test_a_measurement_is_made_once_whoever_asks():
+    calls, begun = [], threading.Barrier(3)
+
+    def slow(run, number):
+        calls.append(number)
+        return number
+
+    def ask(run):
+        begun.wait()
+        return run(slow, 1) + run(slow, 2)
+
+    asking = claim("asks", paper="", source="", least=3)(ask)
+    results = check_claims([asking] * 3, Run(), threads=3)
+    assert [result.verdict for result in results] == ["holds"] * 3
+    assert sorted(calls) == [1, 2]
+
+
+def test_a_measurement_that_cannot_be_made_says_so_to_everybody():
+    calls = []
+
+    def missing(run):
+        calls.append(1)
+        raise NotRun("needs more")
+
+    needing = claim("needs", paper="", source="", least=0)(lambda run: run(missing))
+    results = check_claims([needing, needing], Run())
+    assert [(r.verdict, r.measured, r.note) for r in results] == [
+        ("not run", None, "needs more")
+    ] * 2
+    assert calls == [1]
+
+
+def test_sizes_are_picked_by_profile_and_written_down():
+    quick, full = Run(), Run("full")
+    assert (quick(measured), full(measured)) == (0.2, 0.3)
+    assert full.config == {"profile": "full", "seed": 0, "size": 0.3}
+    assert Run(sizes={"size": 7})(measured) == 7
+    assert Run(known={measured: 9})(measured) == 9
+    assert Run(known={(measured, 1): 9})(measured) == 0.2
+
+
+def test_a_run_loads_what_it_was_given(monkeypatch, tmp_path):
+    run = Run()
+    assert run.load(limit=3).x.shape == (3, 784)
+    assert run.config["data"] == ["sample"]
+    monkeypatch.setenv("ATTRAX_DATA", str(tmp_path))
+    with pytest.raises(NotRun, match="cifar-10"):
+        Run(data="cifar-10").load()
+
+
+def test_wide_measurements_are_in_double_precision():
+    import jax.numpy as jnp
+
+    def digits(run):
+        return jnp.finfo(jnp.ones(()).dtype).bits
+
+    assert (Run()(digits), Run()(wide(digits))) == (32, 64)
 
 
 def example(**changes) -> Reproduction:
     claims = (
-        CLAIM.judge([0.3, 0.5]),
-        CLAIM.judge([0.0], explained=True, note="the reason"),
-        CLAIM.not_run("needs a data set"),
+        margin.judge([0.2, 0.3]),
+        margin.judge(Evidence(0.0, "the reason", intervention=0.2)),
+        Result("b", "–", None, None, None, "not run", "s", "needs a data set"),
     )
-    parts = {"slug": "some-system", "profile": "quick", "seconds": 1.234, "claims": claims}
-    return Reproduction(**{**parts, **changes})
-
-
-def test_json_is_exactly_the_contract():
-    found = json.loads(json.dumps(example().to_json()))
-    assert list(found) == ["slug", "profile", "seconds", "claims"]
-    assert [list(claim) for claim in found["claims"]] == [KEYS] * 3
-    assert [claim["verdict"] for claim in found["claims"]] == ["holds", "differs", "not run"]
-    assert found["claims"][2]["measured"] is None
-    assert found["claims"][2]["note"] == "needs a data set"
+    return Reproduction(
+        **{"slug": "some-system", "profile": "quick", "seconds": 1.23, "claims": claims} | changes
+    )
 
 
 def test_the_table_shows_every_claim_and_the_reasons():
     text = example().table()
-    assert "0.400 ± 0.100" in text
+    assert "0.250 ± 0.050" in text
     assert "1 holds, 1 differs, 1 not run; 1.2 s" in text
     assert "the reason" in text
     assert "needs a data set" in text
-
-
-def test_one_failure_fails_the_reproduction():
     assert not example().failed
-    assert example(claims=(CLAIM.judge([0.0]),)).failed
+    assert example(claims=(margin.judge(0.0),)).failed
+
+
+@panel(xlabel="x", xlim=(0, 2))
+def line(ax, run):
+    """A line"""
+    ax.plot([0, run(measured)], [0, 1], label="line")
 
 
 def test_files_are_written_at_once(tmp_path):
-    def draw(path):
-        path.write_bytes(b"picture")
-
-    folder = example(draw=draw, config={"seed": 0}).write(tmp_path / "deep")
+    folder = example(panels={"line": line}).write(tmp_path / "deep")
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["claims.json", "config.json", "env.json", "figure.png"]
     assert json.loads((folder / "claims.json").read_text("utf-8")) == example().to_json()
-    assert json.loads((folder / "config.json").read_text("utf-8")) == {"seed": 0}
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    assert config == {"slug": "some-system", "profile": "quick", "seed": 0}
     assert json.loads((folder / "env.json").read_text("utf-8"))["jax"] == environment()["jax"]
-    assert (folder / "figure.png").read_bytes() == b"picture"
-    assert folder.name == "some-system"
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_panel_is_a_picture_of_its_own(tmp_path):
+    draw_panel(tmp_path / "line.png", line, Run())
+    assert isinstance(line, Panel)
+    assert (line.title, line.settings) == ("A line", {"xlabel": "x", "xlim": (0, 2)})
+    assert (tmp_path / "line.png").stat().st_size < 50_000
 
 
 def test_a_failing_writer_leaves_the_old_file(tmp_path):
@@ -118,7 +213,7 @@ def test_a_failing_writer_leaves_the_old_file(tmp_path):
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        replace(target, half)
+        replace_file(target, half)
     assert target.read_text("utf-8") == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["claims.json"]
 
@@ -134,56 +229,45 @@ def test_systems_are_listed_without_jax():
     assert loaded == ["False", "False"]
 
 
-@pytest.mark.parametrize("system", papers.systems(), ids=lambda system: system.slug)
-def test_the_committed_results_are_of_the_claims_declared(system):
-    module = __import__(f"attrax.papers.{system.slug.replace('-', '_')}", fromlist=["CLAIMS"])
-    record = papers._HERE / "results" / f"{system.slug}.json"
-    found = json.loads(record.read_text("utf-8"))
-    assert found["slug"] == system.slug
-    assert found["profile"] == "full"
-    assert [claim["name"] for claim in found["claims"]] == [c.name for c in module.CLAIMS]
-    for claim, declared in zip(found["claims"], module.CLAIMS, strict=True):
-        assert list(claim) == KEYS
-        if claim["verdict"] == "not run":
-            assert claim["measured"] is None
-        else:
-            assert (claim["verdict"] == "holds") == declared.confirmed(claim["measured"])
-        assert claim["verdict"] in ("holds", "differs", "not run")
-        assert claim["verdict"] == "holds" or claim["note"]
-    assert system.held == sum(claim["verdict"] == "holds" for claim in found["claims"])
-    assert system.claims == len(found["claims"])
-    assert system.title
+def test_systems_run_side_by_side_longest_first(monkeypatch):
+    order = []
+
+    class Pool:
+        def __init__(self, jobs, context, prepare):
+            order.append(jobs)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return False
+
+        def submit(self, task):
+            from concurrent.futures import Future
+
+            future = Future()
+            order.append(task.args[0])
+            future.set_result(pool.Report(task.args[0], {}, "", False))
+            return future
+
+    known = [papers.System(s, s, 0, 0, t) for s, t in (("a", 1.0), ("b", 3.0), ("c", 2.0))]
+    monkeypatch.setattr(pool, "systems", lambda: known)
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Pool)
+    reports = list(pool.reproduce_all(["a", "b", "c"], 2))
+    assert order == [2, "b", "c", "a"]
+    assert {report.slug for report in reports} == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        ({"slug": "universal-hopfeld"}, "Did you mean 'universal-hopfield'"),
+        ({"slug": "hopfeld-1982"}, "Did you mean 'hopfield-1982'"),
         ({"slug": "contract"}, "it must be one of"),
-        ({"slug": "universal-hopfield", "profile": "slow"}, "must be one of quick, full"),
-        ({"slug": "universal-hopfield", "seed": -1}, "must be a whole number from 0"),
-        ({"slug": "universal-hopfield", "data": "imagenet"}, "name is 'imagenet'"),
+        ({"slug": "hopfield-1982", "profile": "slow"}, "must be one of quick, full"),
+        ({"slug": "hopfield-1982", "seed": -1}, "must be a whole number from 0"),
+        ({"slug": "hopfield-1982", "data": "imagenet"}, "name is 'imagenet'"),
     ],
 )
 def test_wrong_calls_say_what_is_wrong(call, text):
     with pytest.raises(ValueError, match=text):
         papers.reproduce(**call)
-
-
-def test_results_are_plain_values():
-    result = Result("a", "b", 1.0, None, "holds", "c", "")
-    assert json.loads(json.dumps(result.__dict__)) == result.__dict__
-
-
-@pytest.mark.parametrize("system", papers.systems(), ids=lambda system: system.slug)
-def test_the_page_of_a_system_shows_the_committed_results(system, root):
-    page = root / "docs" / "systems" / f"{system.slug}.md"
-    if not page.exists():
-        pytest.skip("the documentation is not here")
-    text = page.read_text("utf-8")
-    record = papers._HERE / "results" / f"{system.slug}.json"
-    for claim in json.loads(record.read_text("utf-8"))["claims"]:
-        row = f"| {claim['name']} | {claim['paper']} | {measured(Result(**claim))} | "
-        assert f"{row}**{claim['verdict']}** |" in text
-        assert claim["verdict"] == "holds" or claim["note"] in text
-    assert (page.parent / "img" / f"{system.slug}.png").stat().st_size < 400_000
