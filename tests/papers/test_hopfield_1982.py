@@ -1,210 +1,210 @@
-"""The classical network: small measurements, that each can fail, and the verdicts."""
-
-import json
+"""The classical network: what breaks which claim, and measurements of what is broken."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attrax.papers import hopfield_1982 as paper
-from attrax.papers import hopfield_1982_measures as hm
-from attrax.papers import hopfield_1982_rules as hr
-from attrax.papers.hopfield_1982_verdicts import judge
+from attrax import MatrixMemory
+from attrax.learning import Hebb
+from attrax.papers.contract import Run
+from attrax.papers.hopfield_1982 import measure as m
 from attrax.theory import hebb_order_parameters
 
-SIZES = (500, 1000)
 THEORY = np.array([1.0, 0.9996, 0.998, 0.9932, 0.9872])
+MANY = np.tile([-1e-3, 1e-3], 8)
 
 
-def simulated(shift=0.0):
-    """Overlaps on a straight line to theory's, with errors of one in a thousand."""
-    noise = 1e-3 * np.tile([1.0, -1.0], 8)
-    drawn = []
-    for size in SIZES:
-        near = THEORY + shift - 5 / size
-        far = np.array([0.9, 0.7, 0.4])
-        drawn.append(np.concatenate([near, far])[:, None] + noise)
-    return hm.Overlaps(SIZES, tuple(drawn))
+def limit(shift):
+    """Overlaps off theory by so many standard errors."""
+    return m.Limit(
+        np.array(m.LOADS[:5]), THEORY + shift * 1e-3, 0 * THEORY, 0 * THEORY + 1e-3, THEORY
+    )
 
 
-def measured():
-    """What a run in which all is well gives."""
-    found = simulated()
-    shares = {5: (0.0002, 0.99), 10: (0.00921, 0.56), 15: (0.03, 0.14)}
-    signs = {5: (0.0, 1.0), 10: (0.0004, 0.95), 15: (0.004, 0.68)}
-    few = np.ones(20)
-    return {
-        "flips": (0, 400, 1.0),
-        "synchronous": (0.2, 0.8),
-        "overlaps": found,
-        "limit": hm.limit(found),
-        "lines": hm.Lines(
-            np.linspace(0, 0.138, 5),
-            THEORY,
-            np.linspace(0, 0.9, 5),
-            np.linspace(0.138, 0.01, 5),
-            np.linspace(0.05, 0.005, 5),
-        ),
-        "warm": (np.array([[1.0], [0.999], [0.99], [0.96]]), np.array([1.0, 0.999, 0.99, 0.961])),
-        "cooled": (0.001 + 1e-4 * np.tile([1, -1], 5), np.full(10, 1e-5)),
-        "boltzmann": (0.3, 40.0),
-        "stability": {
-            "bits": {n: tuple(x * few for x in pair) for n, pair in shares.items()},
-            "signs": {n: tuple(x * few for x in pair) for n, pair in signs.items()},
-        },
-        "unchanged": {
-            "bits": [x[1] * few for x in shares.values()],
-            "signs": [x[1] * few for x in signs.values()],
-        },
-        "near": (np.ones((10, 1)), np.ones(10)),
-        "small": (np.full((10, 5), 0.95), np.ones(10)),
-        "recalled": hr.Recalled(
-            (0.1, 0.25),
-            {
-                "Hebb": np.array([[0.7], [0.0]]),
-                "Storkey": np.ones((2, 1)),
-                "projection": np.ones((2, 1)),
-            },
-        ),
-        "incremental": {"Hebb": 0.0, "Storkey": 0.0, "projection": 5e-7},
-        "gardner": (1.0, 0.0),
-        "three": (np.ones(4), np.full((4, 3), 0.5)),
-        "four": (np.full(4, 0.7), np.full((4, 4), 0.3)),
-        "graded": hr.Graded(np.linspace(3, 0, 9)[None], 1e-15, (1.0, 1.0, 1.0)),
-        "images": hr.Images(
-            np.ones((4, 9)),
-            np.ones((4, 9)),
-            {"Hebb": np.ones((4, 9)), "projection": np.ones((4, 9))},
-            (3, 3),
-            {"Hebb": 0.0, "Storkey": 0.2, "projection": 1.0},
-            0.3,
-        ),
-    }
+def overlaps(at_012, at_018):
+    drawn = np.ones((8, 16))
+    drawn[3], drawn[6] = at_012 + MANY, at_018 + MANY
+    return m.Overlaps((500,), (drawn,))
 
 
+def basins(nearest):
+    return m.Basins(np.full((6, 9), nearest), np.full((6, 9), nearest))
+
+
+UNCOOLED = np.zeros(10), np.zeros(10)
+IMAGES = m.Images(np.ones(1), np.ones(1), {}, (1, 1), {"Hebb": 0.2, "Projection": 1.0}, 0.3)
 BROKEN = {
-    "flips": ((1, 400, 0.5), {0, 1}),
-    "synchronous": ((0.2, 0.7), {2}),
-    "limit": (hm.limit(simulated(0.05)), {5}),
-    "boltzmann": ((9.0, 40.0), {8}),
-    "incremental": ({"Hebb": 0.1}, {17}),
-    "gardner": ((0.9, 0.0), {18}),
-    "three": ((np.full(4, 0.9), np.full((4, 3), 0.4)), {19, 20}),
-    "graded": (hr.Graded(np.ones((1, 9)), 1e-6, (1.0, 1.0, 0.7)), {22, 23}),
+    "sweeps": (
+        {m.flips: m.Flips(1, 400, 0.5)},
+        {"energy_falls", "sweeps_are_the_rule"},
+    ),
+    "cycles of three": ({m.synchronous: (0.2, 0.7)}, {"at_once_they_rest_or_alternate"}),
+    "overlaps": (
+        {m.overlaps: overlaps(0.9, 0.9)},
+        {"recalls_below_the_capacity", "forgets_above_the_capacity"},
+    ),
+    "theory": ({m.limit: limit(9.0)}, {"overlaps_tend_to_theory"}),
+    "cooling that leaves the difference": (
+        {m.limit: limit(9.0), m.cooled: UNCOOLED},
+        {"overlaps_tend_to_theory", "overlaps_near_the_capacity_tend_to_theory"},
+    ),
+    "warm": ({m.warm: (np.full((4, 2), 0.9), np.ones(4))}, {"warm_networks_follow_theory"}),
+    "another law": ({m.boltzmann: 9.0}, {"samples_follow_boltzmann"}),
+    "the noise of signs": (
+        {m.stability: (np.full(9, 0.0046), np.full(9, 0.9))},
+        {"units_are_unstable_as_noise_says", "patterns_are_unchanged"},
+    ),
+    "narrow basins": ({m.basins: basins(0.8)}, {"cues_nearby_find_their_pattern"}),
+    "rules": (
+        {m.recalled: np.array([0.5, 0.5])},
+        {"beyond_hebb[0]", "beyond_hebb[1]", "beyond_hebb[2]"},
+    ),
+    "another rule": ({m.incremental: 0.1}, {"one_by_one_is_at_once"}),
+    "mixtures": (
+        {m.mixtures: (np.full(4, 0.9), np.full((4, 3), 0.4))},
+        {"mixtures_stay", "mixtures_lie_between"},
+    ),
+    "graded": (
+        {m.graded: m.Graded(np.ones((1, 9)), 1e-6, (1.0, 1.0, 0.7))},
+        {"graded_energy_falls", "graded_units_rest_like_two_state_units"},
+    ),
+    "images": ({m.images: IMAGES}, {"projection_holds_images"}),
 }
 
 
-def test_each_claim_gets_its_verdict():
-    results = judge(paper.CLAIMS, measured())
-    assert [r.name for r in results] == [claim.name for claim in paper.CLAIMS]
-    assert {r.verdict for r in results} == {"holds"}
+def store_others(rows):
+    """A network of other patterns than those it is given."""
+    signs = jnp.where(jnp.arange(rows.shape[1]) % 2 == 0, 1.0, -1.0)
+    return Hebb()(jnp.roll(rows, 1, axis=1) * signs[None])
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_fails_at_its_own_claims_alone(name):
-    value, places = BROKEN[name]
-    results = judge(paper.CLAIMS, {**measured(), name: value})
-    assert {i for i, r in enumerate(results) if r.verdict == "fails"} == places
+def keep_all(rows):
+    """A network in which every state is at rest."""
+    return MatrixMemory(jnp.zeros((rows.shape[1], rows.shape[1])), units="signs")
 
 
-def test_quoted_shares_differ_only_where_plain_numpy_agrees():
-    found = measured()
-    found["stability"]["bits"][10] = (0.0092 * np.ones(20), 0.62 + 0.001 * np.tile([1, -1], 10))
-    assert judge(paper.CLAIMS, found)[10].verdict == "fails"
-    found["unchanged"]["bits"][1] = 0.62 + 0.001 * np.tile([1.0, -1.0], 10)
-    assert judge(paper.CLAIMS, found)[10].verdict == "differs"
+def test_near_the_capacity_overlaps_differ_only_where_cooling_removes_the_difference():
+    from attrax.papers import hopfield_1982 as paper
+
+    claim = paper.overlaps_near_the_capacity_tend_to_theory
+    cooled = 9e-3 + 1e-4 * np.arange(-10.0, 10.0), np.full(20, 1e-5)
+    assert claim.check(Run(known={m.limit: limit(9.0), m.cooled: cooled})).verdict == "differs"
+    assert claim.check(Run(known={m.limit: limit(1.0)})).verdict == "holds"
 
 
-def test_no_reason_is_asked_for_where_overlaps_are_theorys():
-    assert judge(paper.CLAIMS, {**measured(), "cooled": None})[5].verdict == "holds"
+def test_a_line_through_overlaps_finds_their_limit():
+    sizes = (500, 1000, 2000)
+    drawn = tuple(
+        np.concatenate([THEORY - 5 / size, [0.9, 0.7, 0.4]])[:, None] + MANY for size in sizes
+    )
+    line = Run(known={m.overlaps: m.Overlaps(sizes, drawn)})(m.limit)
+    np.testing.assert_allclose(line.limit, THEORY, atol=1e-6)
+    np.testing.assert_allclose(line.slope, -5, atol=1e-2)
+    exact = hebb_order_parameters(line.loads, np.zeros(5)).overlap
+    np.testing.assert_allclose(line.theory, exact, rtol=1e-6)
 
 
-def test_overlaps_above_theory_differ_only_as_far_as_cooling_takes_them_back():
-    found = {**measured(), "limit": hm.limit(simulated())._replace(error=np.full(5, 1e-4))}
-    lifted = found["limit"].limit + np.array([0, 0, 0, 1e-3, 2e-3])
-    found["limit"] = found["limit"]._replace(limit=lifted)
-    assert judge(paper.CLAIMS, found)[5].verdict == "differs"
-    unmoved = (1e-4 * np.tile([1, -1], 5), np.full(10, 1e-5))
-    assert judge(paper.CLAIMS, {**found, "cooled": unmoved})[5].verdict == "fails"
-    low = found["limit"]._replace(limit=lifted + np.array([0, 0, 1e-3, 0, 0]))
-    assert judge(paper.CLAIMS, {**found, "limit": low})[5].verdict == "fails"
+def test_overlaps_are_with_what_was_stored():
+    run = Run(sizes={"overlaps.sizes": (250,), "overlaps.draws": (3,)})
+    right, wrong = m.overlaps(run), m.overlaps(run, store_others)
+    assert right.mean[0, 0] > 0.99
+    assert wrong.mean.max() < 0.8
 
 
-def test_the_limit_is_that_of_the_line():
-    found = hm.limit(simulated())
-    np.testing.assert_allclose(found.limit, THEORY, atol=1e-6)
-    assert found.z.max() < 0.5
-    assert hm.limit(simulated(0.05)).z.min() > 10
+def test_warm_overlaps_are_with_what_was_stored():
+    run = Run(sizes={"warm.units": 200, "warm.draws": 2})
+    warm, theory = m.warm(run)
+    assert np.abs(warm.mean(1) - theory).max() < 0.1
+    wrong, _ = m.warm(run, store_others)
+    assert np.abs(wrong.mean(1) - theory).min() > 0.1
 
 
-def test_overlaps_of_small_networks_fall_with_the_load():
-    found = hm.overlaps((250,), (3,), 0)
-    assert found.mean.shape == (1, len(hm.LOADS))
-    assert found.mean[0, 0] > 0.99
-    assert found.mean[0, -1] < 0.8
+def test_cooling_is_not_settling_at_once():
+    run = Run(sizes={"cooled.units": 300, "cooled.draws": 3})
+    assert np.abs(m.cooled(run, load=0.12)[1]).max() > 0
+    assert m.cooled(run, start=1e-6, load=0.05)[0].max() == 0
 
 
-def test_theory_is_the_same_however_many_points_are_asked_for():
-    loads, temperatures = np.array([0.05, 0.1]), np.array([0.0, 0.2])
-    found = hm.expected(loads, temperatures)
-    exact = hebb_order_parameters(loads, temperatures).overlap
-    np.testing.assert_allclose(found, exact, rtol=1e-6)
-    drawn = hm.lines(False)
-    assert drawn.transition is None
-    np.testing.assert_allclose(drawn.critical[0], 0.1379, atol=1e-4)
-    assert (np.diff(drawn.overlaps) <= 1e-6).all()
+def test_couplings_that_differ_by_direction_raise_energies():
+    assert m.flips(Run(), 60, 2)[::2] == (0, 1.0)
+    broken = m.flips(Run(), 60, 2, antisymmetric=True)
+    assert 5 < broken.rises <= broken.changes
 
 
-def test_flips_are_counted_in_whole_numbers():
-    rises, changes, agree = hm.flips(60, 2, 0)
-    assert (rises, agree) == (0, 1.0)
-    assert changes > 20
-    # Couplings that differ by direction have no energy, and then it rises.
-    rng = np.random.default_rng(0)
-    matrix, paths = rng.integers(-9, 10, (30, 30)), rng.choice([-1, 1], (4, 2, 30))
-    rises, changes, agree = hm.revisited(matrix, paths, np.arange(30))
-    assert 5 < rises < changes
-    assert agree == 0
+def test_couplings_that_differ_by_direction_cycle_longer():
+    assert sum(m.synchronous(Run(), 40, 20)) == 1
+    assert sum(m.synchronous(Run(), 40, 20, symmetric=False)) < 0.9
+
+
+def test_samples_of_another_temperature_are_seen():
+    run = Run(sizes={"boltzmann.chains": 4000})
+    assert m.boltzmann(run, 1.0) < 4 < m.boltzmann(run, 0.8)
+    assert m.boltzmann(run, 1.0, sampled=1.25) > 4
 
 
 def test_stability_is_that_of_plain_numpy():
-    found = hm.stability(100, (5, 15), "bits", 200, 0)
-    stored = hm.unchanged(100, (5, 15), "bits", 200, 1)
-    for (units, patterns), plain in zip(found.values(), stored, strict=True):
-        error = np.hypot(patterns.std(), plain.std()) / np.sqrt(200)
-        assert abs(patterns.mean() - plain.mean()) < 4 * error
-        assert 0 <= units.mean() < 0.05
+    rng = np.random.default_rng(0)
+
+    def keep(signs):
+        couplings = signs.T @ signs
+        np.fill_diagonal(couplings, 0)
+        fields = (signs + 1) // 2 @ couplings
+        return (np.where(fields == 0, signs, np.sign(fields)) == signs).all(1).mean()
+
+    plain = np.array([keep(rng.choice([-1, 1], (10, 100))) for _ in range(200)])
+    run = Run(sizes={"stability.networks": 200})
+    units, whole = m.stability(run, "bits")
+    error = np.hypot(whole.std(), plain.std()) / np.sqrt(200)
+    assert abs(whole.mean() - plain.mean()) < 4 * error
+    assert whole.mean() < m.stability(run, "signs")[1].mean()
+    assert 0.005 < units.mean() < 0.015
 
 
-def test_rules_written_one_by_one():
-    apart = hr.incremental(30, 5, 0)
-    assert apart["Hebb"] == 0.0
-    assert max(apart.values()) < 1e-5
-    # Without the second order of Storkey's rule the two would differ.
-    rows = np.random.default_rng(0).choice([-1.0, 1.0], (3, 20))
-    assert np.abs(20 * hr.storkey(rows) - rows.T @ rows).max() > 0.1
+def test_cues_are_as_far_off_as_said():
+    run = Run(sizes={"basins.networks": 5})
+    kept = m.basins(run, 30, make=keep_all)
+    assert (kept.exact.mean(1) == [1, 0, 0, 0, 0, 0]).all()
+    assert m.basins(run, 100).exact[5].mean() > 0.9
+    lost = m.basins(run, 30, make=store_others)
+    assert lost.nearest[1:].mean() < 0.6
 
 
-def test_what_the_perceptron_cannot_hold_is_counted():
-    learnt, hebb = hr.gardner(20, 3.0, 0)
-    assert hebb <= learnt < 1
+def test_cues_of_rules_are_damaged(monkeypatch):
+    run = Run(sizes={"recalled.networks": 2})
+    assert m.recalled(run, "Projection", 0.1, d=100).mean() > 0.9
+    monkeypatch.setitem(m.RULES, "kept", keep_all)
+    assert m.recalled(run, "kept", 0.1, d=100).max() == 0
 
 
-def test_images_come_back_by_projection():
-    found = hr.images(12, None, 0)
-    assert found.exact["projection"] > found.exact["Hebb"]
-    assert found.stored.shape == (12, 784)
-    assert set(np.unique(found.cues)) == {-1.0, 1.0}
+def test_a_rule_that_is_not_storkeys_is_seen(monkeypatch):
+    assert m.incremental(Run(), "Hebb", 30, 5) == 0
+    assert m.incremental(Run(), "Storkey", 30, 5) < 1e-5
+    monkeypatch.setitem(m.RULES, "Storkey", Hebb())
+    assert m.incremental(Run(), "Storkey", 30, 5) > 0.05
 
 
-def test_the_figure_is_drawn(tmp_path):
-    from attrax.papers.hopfield_1982_figure import draw
+def test_mixtures_of_other_patterns_do_not_stay():
+    right, wrong = m.mixtures(Run(), d=400, draws=3), m.mixtures(Run(), store_others, 400, draws=3)
+    assert right[0].min() > 0.99
+    assert wrong[0].max() < 0.9
+    assert np.abs(wrong[1]).max() < 0.45
 
-    draw(tmp_path / "figure.png", measured())
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+@pytest.mark.parametrize(("stretch", "falls"), [(1.0, True), (200.0, False)])
+def test_steps_that_are_too_long_raise_the_energy(stretch, falls):
+    run = Run(sizes={"graded.starts": 2, "graded.steps": 40})
+    assert (m.graded(run, stretch).rise <= 1e-12) == falls
 
 
-def test_what_is_measured_can_be_written_as_json():
-    results = judge(paper.CLAIMS, measured())
-    json.dumps([r.measured for r in results], allow_nan=False)
-    assert jnp.isfinite(jnp.asarray([r.measured for r in results])).all()
+def test_images_are_damaged_and_come_back_by_projection(monkeypatch):
+    images = m.images(Run(), count=12)
+    assert images.exact["Projection"] > images.exact["Hebb"]
+    assert 0.05 < (images.cues != images.stored).mean() < 0.15
+    monkeypatch.setitem(m.RULES, "kept", lambda rows: keep_all(jnp.asarray(rows)))
+    assert m.images(Run(), ("kept",), count=12).exact["kept"] == 0
+
+
+def test_the_lines_of_theory_end_at_the_critical_load():
+    loads, overlaps, _, critical = m.lines(Run())
+    np.testing.assert_allclose([loads[-1], critical[0]], 0.1379, atol=1e-4)
+    assert (np.diff(overlaps) <= 1e-6).all()

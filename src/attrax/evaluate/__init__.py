@@ -9,7 +9,9 @@ from .capacity import capacity_scan as capacity_scan
 from .criteria import exact_row as exact_row
 from .criteria import retrieved as retrieved
 from .criteria import squared_error as squared_error
+from .ensembles import Extrapolation as Extrapolation
 from .ensembles import ensemble as ensemble
+from .ensembles import extrapolate as extrapolate
 from .overlaps import bit_error as bit_error
 from .overlaps import overlap as overlap
 from .spurious import StateKind as StateKind

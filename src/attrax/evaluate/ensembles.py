@@ -1,7 +1,7 @@
 """Many memories of random patterns, and a number from each."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -83,3 +83,53 @@ def _measure_all(make, measure, sample, shape, batch, keys, counts) -> Any:
         return measure(make(patterns), patterns, further)
 
     return jax.lax.map(one, (keys, counts), batch_size=batch)
+
+
+class Extrapolation(NamedTuple):
+    """What numbers tend to as the size grows; arrays of one shape.
+
+    - `value`: the limit.
+    - `slope`: by 1/size.
+    - `error`: the standard error of the limit.
+    """
+
+    value: np.ndarray
+    slope: np.ndarray
+    error: np.ndarray
+
+
+def extrapolate(sizes: Any, values: Any, errors: Any) -> Extrapolation:
+    """Lay weighted straight lines through numbers over 1/size, and take their values at 0.
+
+    y = value + slope/size by least squares, with weights 1/error².
+
+    **Arguments:**
+
+    - `sizes`: shape (S,), two different ones at least.
+    - `values`: y, shape (S, ...).
+    - `errors`: standard errors, > 0, of that shape.
+
+    **Returns:** an `Extrapolation` of shape (...).
+
+    **Raises:** `ValueError` for shapes that do not fit, fewer than two sizes, or errors that are
+    not positive.
+    """
+    inverse = 1 / np.asarray(sizes, np.float64)
+    y, sigma = np.asarray(values, np.float64), np.asarray(errors, np.float64)
+    if inverse.ndim != 1 or np.unique(inverse).size < 2:
+        raise ValueError(f"`sizes` must be two different sizes at least, but it is {sizes!r}.")
+    if y.shape != sigma.shape or y.shape[:1] != inverse.shape:
+        raise ValueError(
+            f"`values` and `errors` must both begin with {inverse.size} sizes, but their shapes "
+            f"are {y.shape} and {sigma.shape}."
+        )
+    if not (sigma > 0).all():
+        raise ValueError("`errors` must be positive, but some are not.")
+    weight = 1 / np.square(sigma)
+    x = inverse.reshape(-1, *[1] * (y.ndim - 1))
+    one, first, second = (np.sum(weight * x**k, axis=0) for k in range(3))
+    level, tilt = np.sum(weight * y, axis=0), np.sum(weight * x * y, axis=0)
+    determinant = one * second - np.square(first)
+    value = (second * level - first * tilt) / determinant
+    slope = (one * tilt - first * level) / determinant
+    return Extrapolation(value, slope, np.sqrt(second / determinant))

@@ -47,7 +47,7 @@ class Evidence:
 
     values: Any
     note: str = ""
-    error: float | None = None
+    error: int | float | None = None
     intervention: Any = None
 
     def summarise(self) -> tuple[float, float | None, float]:
@@ -78,8 +78,8 @@ class Claim:
     text: str
     paper: str
     source: str
-    least: float | None
-    most: float | None
+    least: int | float | None
+    most: int | float | None
     measure: Callable[["Run"], Any] = dataclasses.field(repr=False, compare=False)
 
     def judge(self, evidence: Any) -> "Result":
@@ -130,8 +130,8 @@ def claim(
     *,
     paper: str,
     source: str,
-    least: float | None = None,
-    most: float | None = None,
+    least: int | float | None = None,
+    most: int | float | None = None,
 ) -> Callable[[Callable[["Run"], Any]], Claim]:
     """Declare the function below as a claim; its docstring is the text unless one is given.
 

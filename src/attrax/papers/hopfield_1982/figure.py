@@ -12,9 +12,9 @@ from . import measure as m
 @panel(xlabel="load α = patterns / N", ylabel="overlap at rest", ylim=(-0.03, 1.03))
 def overlap(ax, run):
     """Hebb's rule, started at a stored pattern"""
-    lines, measured = run(m.lines), run(m.overlaps)
-    ax.plot(lines.loads, lines.overlaps, "k", label="replica theory, N → ∞")
-    edge = lines.loads[-1]
+    measured, (loads, expected, *_) = run(m.overlaps), run(m.lines)
+    ax.plot(loads, expected, "k", label="replica theory, N → ∞")
+    edge = loads[-1]
     ax.plot([edge, edge, 0.26], [0.967, 0, 0], "k--", lw=1)
     for size, mean, error in zip(measured.sizes, measured.mean, measured.error, strict=True):
         ax.errorbar(m.LOADS, mean, error, fmt="o-", ms=4, lw=1, label=f"N = {size}")
@@ -40,15 +40,12 @@ def limit(ax, run):
 @panel(xlabel="load α", ylabel="temperature T", xlim=(0, 0.16), ylim=(0, 1.6))
 def diagram(ax, run):
     """Phase diagram, and Glauber dynamics at α = 0.05"""
-    lines, (warm, theory) = run(m.lines), run(m.warm)
+    (*_, temperatures, critical), (warm, theory) = run(m.lines), run(m.warm)
     loads = np.linspace(0, 0.16, 60)
     ax.plot(loads, spin_glass_temperature(loads), "C7", label="spin glass below")
-    temperatures, critical = np.append(lines.temperatures, 1.0), np.append(lines.critical, 0.0)
+    temperatures, critical = np.append(temperatures, 1.0), np.append(critical, 0.0)
     ax.fill_betweenx(temperatures, 0, critical, color="C0", alpha=0.15, lw=0)
     ax.plot(critical, temperatures, "C0", label="patterns are attractors below")
-    if lines.transition is not None:
-        transition = np.append(lines.transition, 0.0)
-        ax.plot(transition, temperatures, "C2", label="patterns are ground states below")
     for t, simulated, exact in zip(m.TEMPERATURES, warm.mean(1), theory, strict=True):
         ax.plot(m.WARM, t, "ko", ms=4)
         text = f"m = {simulated:.3f} (theory {exact:.3f})"
@@ -65,7 +62,7 @@ def rules(ax, run):
         shares = np.stack([run(m.recalled, rule, load) for load in loads])
         error = shares.std(1) / np.sqrt(shares.shape[1])
         ax.errorbar(loads, shares.mean(1), error, fmt="o-", ms=4, lw=1, label=rule)
-    critical = float(run(m.lines).critical[0])
+    critical = float(run(m.lines)[-1][0])
     ax.axvline(critical, color="C0", ls="--", lw=1)
     ax.text(critical + 0.005, 0.5, "α_c of Hebb's rule", rotation=90, va="center", fontsize=8)
 

@@ -1,7 +1,6 @@
 """Networks of random patterns, rules, graded units and images, measured."""
 
 import itertools
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,17 +9,16 @@ import numpy as np
 
 from attrax import MatrixMemory, Outcome, retrieve
 from attrax.dynamics import Asynchronous, Euler, Glauber, Iterate
-from attrax.evaluate import ensemble
-from attrax.learning import Hebb, Perceptron, PseudoInverse, Storkey
+from attrax.evaluate import ensemble, extrapolate
+from attrax.learning import Hebb, PseudoInverse, Storkey
 from attrax.models import graded_network, hopfield_network
-from attrax.theory import critical_load, hebb_order_parameters, transition_load
+from attrax.theory import critical_load, hebb_order_parameters
 
 HEBB = Hebb()
 RULES = {
     "Hebb": HEBB,
     "Storkey": Storkey(),
     "Projection": PseudoInverse(dependent="ignore"),
-    "Perceptron": Perceptron(partial=True),
 }
 LOADS = (0.05, 0.08, 0.10, 0.12, 0.13, 0.15, 0.18, 0.25)
 PROBES = 12
@@ -38,25 +36,12 @@ def key(run, number: int):
     return jax.random.fold_in(jax.random.key(run.seed), number)
 
 
-class Lines(NamedTuple):
-    """Replica theory's lines: overlaps over loads at T = 0, and critical loads over T."""
-
-    loads: np.ndarray
-    overlaps: np.ndarray
-    temperatures: np.ndarray
-    critical: np.ndarray
-    transition: np.ndarray | None
-
-
-def lines(run) -> Lines:
-    """What the figure draws beside the points; the line of ground states in the full profile."""
+def lines(run) -> tuple[np.ndarray, ...]:
+    """Replica theory's lines: loads and overlaps at T = 0, temperatures and critical loads."""
     temperatures = 1 - np.linspace(1, 0.04, _POINTS) ** 1.5
     critical = np.asarray(critical_load(temperatures), np.float64)
     loads = critical[0] * (1 - np.linspace(1, 0, _POINTS) ** 2)
-    transition = None
-    if run.pick("lines.ground_states", quick=False, full=True):
-        transition = np.asarray(transition_load(temperatures), np.float64)
-    return Lines(loads, expected(loads, np.zeros(_POINTS)), temperatures, critical, transition)
+    return loads, expected(loads, np.zeros(_POINTS)), temperatures, critical
 
 
 def expected(loads: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
@@ -129,9 +114,8 @@ class Limit(NamedTuple):
     def describe(self) -> str:
         """Limit and theory at each load, as a sentence."""
         rows = zip(self.loads, self.limit, self.error, self.theory, strict=True)
-        return (
-            "; ".join(f"α = {a:g}: {x:.4f} ± {e:.4f}, theory {t:.4f}" for a, x, e, t in rows) + "."
-        )
+        listed = [f"α = {a:g}: {x:.4f} ± {e:.4f}, theory {t:.4f}" for a, x, e, t in rows]
+        return f"{'; '.join(listed)}."
 
 
 def limit(run, most: float = 0.13) -> Limit:
@@ -143,30 +127,14 @@ def limit(run, most: float = 0.13) -> Limit:
     loads = np.array([load for load in LOADS if load <= most])
     sizes = np.array(measured.sizes, float)
     probed = np.array([PROBES * each.shape[1] for each in measured.drawn])
-    values, errors = [], []
-    for i in range(loads.size):
-        weight = 1 / np.maximum(measured.error[:, i], 2 / (sizes * probed))
-        design = np.stack([np.ones_like(sizes), 1 / sizes], 1) * weight[:, None]
-        covariance = np.linalg.inv(design.T @ design)
-        values.append(covariance @ design.T @ (weight * measured.mean[:, i]))
-        errors.append(np.sqrt(covariance[0, 0]))
-    ends, slopes = np.transpose(values)
-    return Limit(loads, ends, slopes, np.array(errors), expected(loads, np.zeros_like(loads)))
+    error = np.maximum(measured.error[:, : loads.size], (2 / (sizes * probed))[:, None])
+    line = extrapolate(sizes, measured.mean[:, : loads.size], error)
+    return Limit(loads, *line, expected(loads, np.zeros_like(loads)))
 
 
-class Cooled(NamedTuple):
-    """Settled at once less cooled down: the mean overlap and the energy a unit, by draw."""
-
-    overlap: np.ndarray
-    energy: np.ndarray
-
-
-def cooled(run, start: float = 0.08, load: float = 0.12) -> Cooled:
-    """What starting at a pattern and settling at once has above cooling down from T = `start`.
-
-    A start at a pattern ends in the first minimum on its way; theory is of those that are typical
-    of the valley.
-    """
+def cooled(run, start: float = 0.08, load: float = 0.12) -> tuple[np.ndarray, np.ndarray]:
+    """What starting at a pattern and settling at once has above cooling down from T = `start`, in
+    mean overlap and in energy a unit, by draw."""
     d = run.pick("cooled.units", quick=500, full=2000)
     draws = run.pick("cooled.draws", quick=10, full=40)
     sweeps = 60
@@ -180,7 +148,7 @@ def cooled(run, start: float = 0.08, load: float = 0.12) -> Cooled:
         return jnp.mean(at_once.state * starts - slowly.state * starts), energy
 
     n = round(load * d)
-    return Cooled(*ensemble(HEBB, compare, n, d, draws=draws, key=key(run, 7)))
+    return ensemble(HEBB, compare, n, d, draws=draws, key=key(run, 7))
 
 
 def median_interval(values: np.ndarray) -> tuple[float, float, float]:
@@ -278,20 +246,6 @@ def _bits(key, shape):
     return jax.random.bernoulli(key, 0.5, shape).astype(jnp.result_type(float))
 
 
-def unchanged(run, n: int = 10, d: int = 100) -> np.ndarray:
-    """Shares of patterns of 0/1 units left unchanged, in whole numbers and without attrax."""
-    rng = np.random.default_rng(run.seed + 3)
-
-    def share() -> float:
-        signs = rng.choice([-1, 1], (n, d))
-        couplings = signs.T @ signs
-        np.fill_diagonal(couplings, 0)
-        fields = (signs + 1) // 2 @ couplings
-        return (np.where(fields == 0, signs, np.sign(fields)) == signs).all(1).mean()
-
-    return np.array([share() for _ in range(run.pick("unchanged.networks", quick=200, full=600))])
-
-
 class Basins(NamedTuple):
     """By distance from 0 (distances, draws): shares of cues that end nearest to their pattern, and
     that end in it unit for unit."""
@@ -302,16 +256,15 @@ class Basins(NamedTuple):
 
 def basins(run, d: int, units: str = "signs", make: Any = None) -> Basins:
     """Cues up to 5 units off, from networks of five patterns."""
-    rank = partial(jnp.argsort, axis=1)
 
     def shares(memory, patterns, key):
-        order = rank(rank(jax.random.uniform(key, patterns.shape)))
+        order = jnp.argsort(jax.random.uniform(key, patterns.shape), axis=1)
         high, low = 1.0, -1.0 if units == "signs" else 0.0
         away = jnp.arange(6)[:, None, None]
         cues = jnp.where(order[None] < away, high + low - patterns[None], patterns[None])
         ends = retrieve(memory, cues).state
         wrong = jnp.sum(ends[:, :, None] != patterns[None, None], axis=-1)
-        own = jnp.argmin(wrong, axis=-1) == jnp.arange(5)
+        own = jnp.argmin(wrong, axis=-1) == jnp.arange(5)[None]
         exact = jnp.all(ends == patterns[None], axis=-1)
         return jnp.mean(own, axis=1), jnp.mean(exact, axis=1)
 
@@ -327,7 +280,7 @@ def recalled(run, rule: str, load: float, d: int = 500, probes: int = 20) -> np.
 
     def share(memory, patterns, key):
         starts = patterns[:probes]
-        ranks = jnp.argsort(jnp.argsort(jax.random.uniform(key, starts.shape), axis=1), axis=1)
+        ranks = jnp.argsort(jax.random.uniform(key, starts.shape), axis=1)
         cues = jnp.where(ranks < round(FLIPPED * d), -starts, starts)
         return jnp.mean(jnp.all(retrieve(memory, cues).state == starts, axis=1))
 
@@ -370,31 +323,16 @@ def define_storkey(rows: np.ndarray) -> np.ndarray:
     return w
 
 
-def gardner(run, rule: str, d: int = 100, load: float = 1.0) -> float:
-    """The share of patterns that a rule makes stable at a load."""
-    signs = np.random.default_rng(run.seed + 12).choice([-1.0, 1.0], (round(load * d), d))
-    rows = jnp.asarray(signs, jnp.float32)
-    memory = RULES[rule](rows)
-    return float(np.mean(np.all(np.asarray(jax.vmap(memory.pull)(rows)) == signs, axis=1)))
-
-
-class Mixtures(NamedTuple):
-    """Of mixtures of three patterns, by draw: the share of units that stay, and the overlaps at
-    rest with each of the three."""
-
-    stay: np.ndarray
-    overlaps: np.ndarray
-
-
-def mixtures(run, make=HEBB, d: int = 1000, n: int = 10, draws: int = 20) -> Mixtures:
-    """Started at the sign of the sum of three patterns."""
+def mixtures(run, make=HEBB, d: int = 1000, n: int = 10, draws: int = 20):
+    """Started at the sign of the sum of three patterns: the share of units that stay, by draw, and
+    the overlaps at rest with each of the three (draws, 3)."""
 
     def rest(memory, patterns, key):
         mixture = jnp.sign(jnp.sum(patterns[:3], axis=0))
         end = retrieve(memory, mixture).state
         return jnp.mean(end == mixture), patterns[:3] @ end / d
 
-    return Mixtures(*ensemble(make, rest, n, d, draws=draws, key=key(run, 5)))
+    return ensemble(make, rest, n, d, draws=draws, key=key(run, 5))
 
 
 def boltzmann(run, law: float, sampled: float = 1.0, d: int = 6) -> float:
