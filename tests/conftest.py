@@ -70,6 +70,13 @@ def root() -> Path:
 
 
 @pytest.fixture
+def x64():
+    """Double precision; a whole file has it by `pytestmark = pytest.mark.usefixtures("x64")`."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
 def printed(tmp_path):
     """Run a script by itself, compiled as users do, and return what it prints.
 

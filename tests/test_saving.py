@@ -3,10 +3,7 @@
 import hashlib
 import json
 import os
-import runpy
 import struct
-from pathlib import Path
-from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -18,10 +15,8 @@ import attrax
 from attrax import FileFormatError
 from attrax.separation import Identity, Power, Softmax
 from attrax.similarity import Dot, Kernel
+from conformance import registry
 
-REGISTRY = SimpleNamespace(
-    **runpy.run_path(str(Path(__file__).parent / "conformance" / "registry.py"))
-)
 PLAIN = ("function", "function_rowwise", "kernel")
 ROWS = np.random.default_rng(0).normal(size=(12, 6)).astype(np.float32)
 
@@ -59,12 +54,12 @@ def saved(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("name", [n for n in REGISTRY.SEPARATIONS if n not in PLAIN])
+@pytest.mark.parametrize("name", [n for n in registry.SEPARATIONS if n not in PLAIN])
 def test_every_separation_comes_back(name, tmp_path):
-    separation = REGISTRY.SEPARATIONS[name]
+    separation = registry.SEPARATIONS[name]
     memory = attrax.Memory(
-        REGISTRY.rows_of(REGISTRY.similarity_for(separation), np.random.default_rng(0)),
-        similarity=REGISTRY.similarity_for(separation),
+        registry.rows_of(registry.similarity_for(separation), np.random.default_rng(0)),
+        similarity=registry.similarity_for(separation),
         separation=separation,
     )
     attrax.save(tmp_path / "m", memory)
@@ -73,10 +68,10 @@ def test_every_separation_comes_back(name, tmp_path):
     np.testing.assert_array_equal(found(memory.keys[0]), memory(memory.keys[0]))
 
 
-@pytest.mark.parametrize("name", [n for n in REGISTRY.SIMILARITIES if n not in PLAIN])
+@pytest.mark.parametrize("name", [n for n in registry.SIMILARITIES if n not in PLAIN])
 def test_every_similarity_comes_back(name, tmp_path):
-    similarity = REGISTRY.SIMILARITIES[name]
-    rows = REGISTRY.rows_of(similarity, np.random.default_rng(0))
+    similarity = registry.SIMILARITIES[name]
+    rows = registry.rows_of(similarity, np.random.default_rng(0))
     memory = attrax.Memory(rows, similarity=similarity, separation=Softmax(2.0))
     attrax.save(tmp_path / "m", memory)
     assert_same(attrax.load(tmp_path / "m"), memory)

@@ -1,6 +1,6 @@
 """Every public separation, similarity, Lagrangian and synapse, with the data they are tried on.
 
-Test files read this one by its path (`runpy.run_path`). A public class without an instance here
+Test files import it: `from conformance import registry`. A public class without an instance here
 fails `test_registry.py`.
 """
 

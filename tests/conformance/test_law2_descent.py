@@ -1,9 +1,6 @@
 """Law 2: a read never raises the energy of a memory that states one; others say why not."""
 
 import re
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -14,8 +11,8 @@ import pytest
 import attrax
 from attrax.separation import Softmax
 from attrax.similarity import Dot, Manhattan
+from conformance import registry
 
-REGISTRY = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "registry.py")))
 DRAWS = 200
 # One of each family, tried with every separation: of a mean, a distance, a divergence, a median.
 FAMILIES = ("dot", "euclidean", "kullback_leibler", "manhattan")
@@ -23,22 +20,22 @@ FAMILIES = ("dot", "euclidean", "kullback_leibler", "manhattan")
 KINDS = ("softmax", "power_3", "rectified_half", "entmax_1.5", "top_softmax", "threshold")
 PAIRS = [
     (similarity, separation)
-    for similarity, a in REGISTRY.SIMILARITIES.items()
-    for separation, b in REGISTRY.SEPARATIONS.items()
-    if REGISTRY.fits(a, b)
+    for similarity, a in registry.SIMILARITIES.items()
+    for separation, b in registry.SEPARATIONS.items()
+    if registry.fits(a, b)
 ]
 
 
 def memory_of(similarity, separation, projection, dtype=np.float32):
-    rows = REGISTRY.rows_of(similarity, np.random.default_rng(0), dtype)
+    rows = registry.rows_of(similarity, np.random.default_rng(0), dtype)
     return attrax.Memory(rows, similarity=similarity, separation=separation, projection=projection)
 
 
 def states_of(similarity, dtype):
     """States drawn as the rows are, some of them near a row and some of them rows."""
     rng = np.random.default_rng(0)
-    rows = REGISTRY.rows_of(similarity, rng, dtype)
-    far = REGISTRY.rows_of(similarity, rng, dtype, size=DRAWS - 2 * len(rows))
+    rows = registry.rows_of(similarity, rng, dtype)
+    far = registry.rows_of(similarity, rng, dtype, size=DRAWS - 2 * len(rows))
     return jnp.concatenate([far, rows, 0.9 * rows + 0.1 * far[: len(rows)]])
 
 
@@ -78,19 +75,19 @@ def rise(memory, states):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("similarity", "dtype"),
-    [(similarity, np.float64) for similarity in REGISTRY.SIMILARITIES]
+    [(similarity, np.float64) for similarity in registry.SIMILARITIES]
     + [(similarity, np.float32) for similarity in ("dot", "euclidean", "kullback_leibler")],
 )
 def test_a_read_never_raises_the_energy(similarity, dtype):
-    part = REGISTRY.SIMILARITIES[similarity]
+    part = registry.SIMILARITIES[similarity]
     with jax.enable_x64(dtype is np.float64):
         states = states_of(part, dtype)
         found = {}
-        for name, separation in REGISTRY.SEPARATIONS.items():
+        for name, separation in registry.SEPARATIONS.items():
             if name not in KINDS and not (similarity in FAMILIES and dtype is np.float64):
                 continue
             for projection in ("sum", "centroid"):
-                if REGISTRY.fits(part, separation):
+                if registry.fits(part, separation):
                     memory = memory_of(part, separation, projection, dtype)
                     if memory.lacks_energy is None:
                         found[name, projection] = rise(memory, states)
@@ -105,7 +102,7 @@ def test_a_read_never_raises_the_energy(similarity, dtype):
 @pytest.mark.parametrize("similarity", ["dot", "euclidean", "manhattan", "kullback_leibler"])
 def test_no_rise_in_the_public_api_under_jit(similarity, separation):
     """The same, by `energy` and `memory(query)` alone, compiled, for states that are queries."""
-    part, other = REGISTRY.SIMILARITIES[similarity], REGISTRY.SEPARATIONS[separation]
+    part, other = registry.SIMILARITIES[similarity], registry.SEPARATIONS[separation]
     memory = memory_of(part, other, "centroid")
     states = states_of(part, np.float32)
     if memory.lacks_energy is not None:
@@ -125,7 +122,7 @@ def test_memories_without_an_energy_say_why(projection):
     seen = set()
     for similarity, separation in PAIRS:
         memory = memory_of(
-            REGISTRY.SIMILARITIES[similarity], REGISTRY.SEPARATIONS[separation], projection
+            registry.SIMILARITIES[similarity], registry.SEPARATIONS[separation], projection
         )
         reason = memory.lacks_energy
         if reason is None:
@@ -154,7 +151,7 @@ def test_a_false_claim_is_caught():
 def test_the_residual_is_the_slope_of_the_energy(separation):
     """For the dot product v − pull(v) = ∇E(v), so that the flow descends as well."""
     with jax.enable_x64():
-        memory = memory_of(Dot(), REGISTRY.SEPARATIONS[separation], "sum", np.float64)
+        memory = memory_of(Dot(), registry.SEPARATIONS[separation], "sum", np.float64)
         states = states_of(Dot(), np.float64)[:40]
 
         @jax.jit
@@ -168,8 +165,8 @@ def test_the_residual_is_the_slope_of_the_energy(separation):
 
 def test_the_default_memory_descends_in_key_space():
     rng = np.random.default_rng(0)
-    memory = attrax.Memory(rng.random((REGISTRY.ROWS, REGISTRY.WIDTH)))
-    queries = jnp.asarray(rng.random((DRAWS, REGISTRY.WIDTH)), jnp.float32)
+    memory = attrax.Memory(rng.random((registry.ROWS, registry.WIDTH)))
+    queries = jnp.asarray(rng.random((DRAWS, registry.WIDTH)), jnp.float32)
     found = attrax.retrieve(memory, queries, path=True)
     rises = jnp.diff(found.energies, axis=-1)
     assert float(jnp.max(rises)) <= 1e-5 * float(1 + jnp.max(jnp.abs(found.energies)))

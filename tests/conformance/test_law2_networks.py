@@ -3,10 +3,6 @@
 Each structure is compiled once; its networks differ in drawn parameters and states.
 """
 
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -18,16 +14,11 @@ from attrax.dynamics import Euler
 from attrax.hierarchical import HierarchicalMemory, Neurons
 from attrax.separation import GhostSoftmax, Power, Softmax
 from attrax.similarity import Euclidean
+from conformance import registry
 
-REGISTRY = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "registry.py")))
+pytestmark = pytest.mark.usefixtures("x64")
 DRAWS, STEPS = 17, 200
 RELU = Power(1, rectified=True)
-
-
-@pytest.fixture(autouse=True)
-def x64():
-    with jax.enable_x64(True):
-        yield
 
 
 def weights(*shape, seed=0):
@@ -61,9 +52,9 @@ def normalised():
 def spherical():
     layers = {
         "v": Neurons(6, hier.SphericalNorm(1.1, 0.2)),
-        "h": Neurons(5, hier.ConvexFunction(REGISTRY.log_cosh), 2.0),
+        "h": Neurons(5, hier.ConvexFunction(registry.log_cosh), 2.0),
     }
-    function = hier.SynapseFunction(REGISTRY.disagreement)
+    function = hier.SynapseFunction(registry.disagreement)
     return HierarchicalMemory(layers, {("v", "h"): [dense(5, 6), function]})
 
 
@@ -315,9 +306,9 @@ def test_the_structures_cover_every_public_part():
     lagrangians = {
         type(network.neurons[name].lagrangian) for network in networks for name in network.names
     }
-    assert {kind.__name__ for kind in lagrangians} == REGISTRY.kinds(hier, hier.AbstractLagrangian)
+    assert {kind.__name__ for kind in lagrangians} == registry.kinds(hier, hier.AbstractLagrangian)
     synapses = {type(synapse).__name__ for network in networks for synapse in network.synapses}
-    assert synapses == REGISTRY.kinds(hier, hier.AbstractSynapse)
+    assert synapses == registry.kinds(hier, hier.AbstractSynapse)
 
 
 @pytest.mark.parametrize("make", RELAXED, ids=lambda make: make.__name__)

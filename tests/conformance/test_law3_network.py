@@ -20,6 +20,7 @@ from attrax.separation import (
 )
 from attrax.similarity import Cosine, Dot, Euclidean, KullbackLeibler, Manhattan
 
+pytestmark = pytest.mark.usefixtures("x64")
 N, D = 12, 6
 SIGNED = [
     Softmax(3.0),
@@ -47,12 +48,6 @@ CURVED = [
     (Cosine(), Softmax(3.0), "centroid"),
     (KullbackLeibler(), Entmax(1.5, 3.0), "centroid"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def x64():
-    with jax.enable_x64(True):
-        yield
 
 
 def draw(similarity, separation, projection):

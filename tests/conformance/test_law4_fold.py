@@ -1,9 +1,5 @@
 """Law 4: direct, blockwise, masked and sharded reading agree, in value and in gradient."""
 
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,10 +7,10 @@ import numpy as np
 import pytest
 
 import attrax
+from conformance import registry
 
-REGISTRY = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "registry.py")))
-STREAMED = [n for n in REGISTRY.SEPARATIONS if n not in ("score_softmax", "function")]
-ROWWISE = [n for n, part in REGISTRY.SIMILARITIES.items() if part.rowwise]
+STREAMED = [n for n in registry.SEPARATIONS if n not in ("score_softmax", "function")]
+ROWWISE = [n for n, part in registry.SIMILARITIES.items() if part.rowwise]
 
 
 def split(memory):
@@ -37,8 +33,8 @@ def mesh():
 
 def memory_of(similarity, separation, dtype=np.float32, **options):
     rng = np.random.default_rng(0)
-    rows = REGISTRY.rows_of(similarity, rng, dtype)
-    values = jnp.asarray(rng.normal(size=(REGISTRY.ROWS, 3)), dtype)
+    rows = registry.rows_of(similarity, rng, dtype)
+    values = jnp.asarray(rng.normal(size=(registry.ROWS, 3)), dtype)
     if dtype is np.float64:
         # Parameters of as many digits as the rows, so that slopes by them have those too.
         separation = jax.tree.map(lambda leaf: leaf.astype(dtype), separation)
@@ -46,7 +42,7 @@ def memory_of(similarity, separation, dtype=np.float32, **options):
 
 
 def query_of(similarity, dtype=np.float32):
-    return REGISTRY.rows_of(similarity, np.random.default_rng(1), dtype)[0]
+    return registry.rows_of(similarity, np.random.default_rng(1), dtype)[0]
 
 
 def outcome(memory, query):
@@ -66,7 +62,7 @@ def derivatives(memory, query):
 
     (value, reading), slopes = eqx.filter_value_and_grad(loss, has_aux=True)((memory, query))
     changed, by_query = slopes
-    count = REGISTRY.ROWS
+    count = registry.ROWS
     leaves = jax.tree.leaves((changed.similarity, changed.separation))
     rows = changed.keys[:count], changed.values[:count]
     return [value, *reading, *rows, by_query, *leaves]
@@ -85,8 +81,8 @@ def assert_same(found, expected, rtol):
 @pytest.mark.parametrize("name", STREAMED)
 def test_every_separation_reads_alike(name):
     with jax.enable_x64():
-        separation = REGISTRY.SEPARATIONS[name]
-        similarity = REGISTRY.similarity_for(separation)
+        separation = registry.SEPARATIONS[name]
+        similarity = registry.similarity_for(separation)
         memory = memory_of(similarity, separation, np.float64)
         query = query_of(similarity, np.float64)
         expected = compiled(memory, query)
@@ -97,17 +93,17 @@ def test_every_separation_reads_alike(name):
 @pytest.mark.parametrize("name", ROWWISE)
 def test_every_similarity_reads_alike(name):
     with jax.enable_x64():
-        similarity = REGISTRY.SIMILARITIES[name]
-        memory = memory_of(similarity, REGISTRY.SEPARATIONS["softmax"], np.float64)
+        similarity = registry.SIMILARITIES[name]
+        memory = memory_of(similarity, registry.SEPARATIONS["softmax"], np.float64)
         query = query_of(similarity, np.float64)
         found = compiled(WAYS["blockwise"](memory), query)
         assert_same(found, compiled(memory, query), 1e-9)
 
 
-@pytest.mark.parametrize("name", REGISTRY.SEPARATIONS)
+@pytest.mark.parametrize("name", registry.SEPARATIONS)
 def test_absent_rows_are_as_if_they_were_not_there(name):
     """Spare capacity and masked rows, whatever they hold, change nothing."""
-    separation = REGISTRY.SEPARATIONS[name]
+    separation = registry.SEPARATIONS[name]
     if name == "function":
 
         def softmax(scores, mask=None):
@@ -115,29 +111,29 @@ def test_absent_rows_are_as_if_they_were_not_there(name):
 
         separation = type(separation)(softmax)
     with jax.enable_x64():
-        similarity = REGISTRY.similarity_for(separation)
+        similarity = registry.similarity_for(separation)
         query = query_of(similarity, np.float64)
         memory = memory_of(similarity, separation, np.float64)
         expected = compiled(memory, query)
-        extra = jnp.full((3, REGISTRY.WIDTH), 1e3)
+        extra = jnp.full((3, registry.WIDTH), 1e3)
         masked = attrax.Memory(
             jnp.concatenate([memory.keys, extra]),
             jnp.concatenate([memory.values, extra[:, :3]]),
             similarity=similarity,
             separation=memory.separation,
-            filled=np.arange(REGISTRY.ROWS + 3) < REGISTRY.ROWS,
+            filled=np.arange(registry.ROWS + 3) < registry.ROWS,
         )
         assert_same(compiled(masked, query), expected, 1e-10)
 
 
 @pytest.mark.parametrize("block", [None, 4])
-@pytest.mark.parametrize("name", REGISTRY.SEPARATIONS)
+@pytest.mark.parametrize("name", registry.SEPARATIONS)
 def test_a_memory_of_nothing_reads_zero(name, block):
     if name == "function" or (block and name not in STREAMED):
         pytest.skip("read whole, or its own business")
-    separation = REGISTRY.SEPARATIONS[name]
-    similarity = REGISTRY.similarity_for(separation)
-    memory = memory_of(similarity, separation, filled=np.zeros(REGISTRY.ROWS, bool), block=block)
+    separation = registry.SEPARATIONS[name]
+    similarity = registry.similarity_for(separation)
+    memory = memory_of(similarity, separation, filled=np.zeros(registry.ROWS, bool), block=block)
     assert len(memory) == 0
     query = query_of(similarity)
 
@@ -152,42 +148,42 @@ def test_a_memory_of_nothing_reads_zero(name, block):
 
     value, weights, slopes = read(memory, query)
     np.testing.assert_array_equal(value, np.zeros(3))
-    np.testing.assert_array_equal(weights, np.zeros(REGISTRY.ROWS))
+    np.testing.assert_array_equal(weights, np.zeros(registry.ROWS))
     for slope in jax.tree.leaves(slopes):
         np.testing.assert_array_equal(slope, np.zeros(slope.shape))
 
 
-@pytest.mark.parametrize("name", REGISTRY.SIMILARITIES)
+@pytest.mark.parametrize("name", registry.SIMILARITIES)
 def test_a_centroid_of_nothing_is_zero(name):
-    similarity = REGISTRY.SIMILARITIES[name]
+    similarity = registry.SIMILARITIES[name]
     if similarity.centroid is None:
         pytest.skip("it has no centroid")
     memory = attrax.Memory(
-        REGISTRY.rows_of(similarity, np.random.default_rng(0)),
+        registry.rows_of(similarity, np.random.default_rng(0)),
         similarity=similarity,
-        separation=REGISTRY.SEPARATIONS["softmax"],
+        separation=registry.SEPARATIONS["softmax"],
         projection="centroid",
-    ).forget(np.arange(REGISTRY.ROWS))
-    np.testing.assert_array_equal(memory(query_of(similarity)), np.zeros(REGISTRY.WIDTH))
+    ).forget(np.arange(registry.ROWS))
+    np.testing.assert_array_equal(memory(query_of(similarity)), np.zeros(registry.WIDTH))
 
 
-@pytest.mark.parametrize("name", REGISTRY.SEPARATIONS)
+@pytest.mark.parametrize("name", registry.SEPARATIONS)
 def test_compiled_and_batched_reads_are_the_read(name):
-    separation = REGISTRY.SEPARATIONS[name]
-    similarity = REGISTRY.similarity_for(separation)
+    separation = registry.SEPARATIONS[name]
+    similarity = registry.similarity_for(separation)
     memory = memory_of(similarity, separation)
-    queries = REGISTRY.rows_of(similarity, np.random.default_rng(1))
+    queries = registry.rows_of(similarity, np.random.default_rng(1))
     one_by_one = jnp.stack([memory.read(query).value for query in queries])
     batched = jax.jit(jax.vmap(memory))(queries)
     scale = float(jnp.max(jnp.abs(one_by_one)))
     np.testing.assert_allclose(batched, one_by_one, rtol=2e-4, atol=2e-5 * scale)
 
 
-@pytest.mark.parametrize("name", REGISTRY.SEPARATIONS)
+@pytest.mark.parametrize("name", registry.SEPARATIONS)
 def test_half_precision_reads_as_its_rounded_rows_do(name):
     """Rows of 8 bits, sums of 32: what differs is the rounding of weights and of the result."""
-    separation = REGISTRY.SEPARATIONS[name]
-    similarity = REGISTRY.similarity_for(separation)
+    separation = registry.SEPARATIONS[name]
+    similarity = registry.similarity_for(separation)
     half = memory_of(similarity, separation, jnp.bfloat16)
     whole = jax.tree.map(
         lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.bfloat16 else leaf, half
@@ -211,8 +207,8 @@ def test_half_precision_reads_as_its_rounded_rows_do(name):
 def test_second_derivatives_agree(name):
     """Training through a force needs the slope of a slope."""
     with jax.enable_x64():
-        separation = REGISTRY.SEPARATIONS[name]
-        similarity = REGISTRY.similarity_for(separation)
+        separation = registry.SEPARATIONS[name]
+        similarity = registry.similarity_for(separation)
         memory = memory_of(similarity, separation, np.float64)
         query = query_of(similarity, np.float64)
 
@@ -226,8 +222,8 @@ def test_second_derivatives_agree(name):
 
 def test_half_a_difference_is_caught():
     """The comparison sees one row that is read from another block's reference."""
-    memory = memory_of(REGISTRY.SIMILARITIES["dot"], REGISTRY.SEPARATIONS["softmax"])
-    query = query_of(REGISTRY.SIMILARITIES["dot"])
+    memory = memory_of(registry.SIMILARITIES["dot"], registry.SEPARATIONS["softmax"])
+    query = query_of(registry.SIMILARITIES["dot"])
     wrong = eqx.tree_at(lambda m: m.keys, memory, memory.keys.at[7, 2].multiply(1.001))
     with pytest.raises(AssertionError):
         assert_same(compiled(wrong, query), compiled(memory, query), 1e-6)
@@ -235,7 +231,7 @@ def test_half_a_difference_is_caught():
 
 def test_what_is_exchanged_does_not_grow_with_the_rows():
     """A sharded read of additive weights moves sums between devices, never keys."""
-    dot, softmax = REGISTRY.SIMILARITIES["dot"], REGISTRY.SEPARATIONS["softmax"]
+    dot, softmax = registry.SIMILARITIES["dot"], registry.SEPARATIONS["softmax"]
     memory = memory_of(dot, softmax).shard(mesh(), "rows")
     text = jax.jit(lambda query: memory.read(query).value).lower(query_of(dot)).compile().as_text()
     assert "all-reduce" in text
@@ -245,17 +241,17 @@ def test_what_is_exchanged_does_not_grow_with_the_rows():
 @pytest.mark.parametrize("name", ["max", "top_softmax", "top_identity"])
 @pytest.mark.parametrize("way", ["direct", *WAYS])
 def test_ties_go_to_the_rows_stored_first(name, way):
-    row = np.ones((1, REGISTRY.WIDTH), np.float32)
-    separation = REGISTRY.SEPARATIONS[name]
-    values = np.arange(REGISTRY.ROWS, dtype=np.float32)[:, None]
+    row = np.ones((1, registry.WIDTH), np.float32)
+    separation = registry.SEPARATIONS[name]
+    values = np.arange(registry.ROWS, dtype=np.float32)[:, None]
     memory = attrax.Memory(
-        np.repeat(row, REGISTRY.ROWS, axis=0),
+        np.repeat(row, registry.ROWS, axis=0),
         values,
-        similarity=REGISTRY.SIMILARITIES["dot"],
+        similarity=registry.SIMILARITIES["dot"],
         separation=separation,
     )
     placed = memory if way == "direct" else WAYS[way](memory)
-    weights = np.zeros(REGISTRY.ROWS)
+    weights = np.zeros(registry.ROWS)
     weights[: separation.k] = 6.0 if name == "top_identity" else 1 / separation.k
     np.testing.assert_allclose(memory.weights(row[0]), weights, rtol=1e-6)
     np.testing.assert_allclose(placed(row[0]), weights @ values, rtol=1e-6)
@@ -265,18 +261,18 @@ def test_ties_go_to_the_rows_stored_first(name, way):
 @pytest.mark.parametrize("name", ["max", "top_softmax", "softmax"])
 def test_scores_of_minus_infinity_tie_with_one_another(name, way):
     """Every row has what the query lacks: all diverge alike, and none is absent."""
-    rows = np.zeros((REGISTRY.ROWS, REGISTRY.WIDTH), np.float32)
-    rows[:, 0], rows[:, 1] = 1.0, np.arange(REGISTRY.ROWS)
-    separation = REGISTRY.SEPARATIONS[name]
-    values = np.arange(1, REGISTRY.ROWS + 1, dtype=np.float32)[:, None]
+    rows = np.zeros((registry.ROWS, registry.WIDTH), np.float32)
+    rows[:, 0], rows[:, 1] = 1.0, np.arange(registry.ROWS)
+    separation = registry.SEPARATIONS[name]
+    values = np.arange(1, registry.ROWS + 1, dtype=np.float32)[:, None]
     memory = attrax.Memory(
         rows,
         values,
-        similarity=REGISTRY.SIMILARITIES["kullback_leibler_unsmoothed"],
+        similarity=registry.SIMILARITIES["kullback_leibler_unsmoothed"],
         separation=separation,
     )
     placed = memory if way == "direct" else WAYS[way](memory)
     query = np.array([0, 0, 1, 1, 1, 1], np.float32)
     assert bool(jnp.all(memory.scores(query) == -jnp.inf))
-    first = getattr(separation, "k", REGISTRY.ROWS)
+    first = getattr(separation, "k", registry.ROWS)
     np.testing.assert_allclose(placed(query), [values[:first].mean()], rtol=1e-6)

@@ -10,6 +10,7 @@ from attrax import Memory
 from attrax import separation as sep
 from attrax import similarity as sim
 
+pytestmark = pytest.mark.usefixtures("x64")
 N, D = 9, 6
 ROWS = np.random.default_rng(0).uniform(0.1, 1.0, (N, D)).astype(np.float32)
 VALUES = np.random.default_rng(1).normal(size=(N, 4)).astype(np.float32)
@@ -43,12 +44,6 @@ REFUSED = {
     ),
     "manhattan": (sim.Manhattan(), sep.Identity(), "no inner product of features"),
 }
-
-
-@pytest.fixture(autouse=True)
-def x64():
-    with jax.enable_x64(True):
-        yield
 
 
 def memory_of(name, **options):

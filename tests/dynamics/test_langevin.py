@@ -39,15 +39,10 @@ from attrax.hierarchical import (
 from attrax.separation import GhostSoftmax, Softmax
 from attrax.similarity import Dot
 
+pytestmark = pytest.mark.usefixtures("x64")
 CHAINS, STEPS = 2000, 300
 LEAST = 1e-4
 T = 0.3
-
-
-@pytest.fixture(autouse=True)
-def x64():
-    with jax.enable_x64(True):
-        yield
 
 
 @eqx.filter_jit

@@ -7,12 +7,6 @@ N, D = 12, 6
 
 
 @pytest.fixture
-def x64():
-    with jax.enable_x64(True):
-        yield
-
-
-@pytest.fixture
 def rows():
     """Positive rows, which every similarity is defined for; call it within the wanted precision."""
 

@@ -1,7 +1,3 @@
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -23,9 +19,7 @@ from attrax.hierarchical import (
     Tanh,
 )
 from attrax.separation import GhostSoftmax, Power, Softmax
-
-PATH = Path(__file__).parents[1] / "conformance" / "registry.py"
-LAGRANGIANS = SimpleNamespace(**runpy.run_path(str(PATH))).LAGRANGIANS
+from conformance.registry import LAGRANGIANS
 
 
 @pytest.mark.parametrize("name", LAGRANGIANS)

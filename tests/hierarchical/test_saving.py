@@ -1,9 +1,5 @@
 """Every public Lagrangian and synapse survives a file."""
 
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -22,12 +18,11 @@ from attrax.hierarchical import (
 )
 from attrax.separation import Entmax, Softmax
 from attrax.similarity import KullbackLeibler
+from conformance import registry
 
-PATH = Path(__file__).parents[1] / "conformance" / "registry.py"
-REGISTRY = SimpleNamespace(**runpy.run_path(str(PATH)))
 PARTS = {
-    **REGISTRY.LAGRANGIANS,
-    **{f"{name} synapse": synapse for name, (synapse, _) in REGISTRY.SYNAPSES.items()},
+    **registry.LAGRANGIANS,
+    **{f"{name} synapse": synapse for name, (synapse, _) in registry.SYNAPSES.items()},
 }
 
 
@@ -50,7 +45,7 @@ def test_a_network_survives_a_file(tmp_path, drawn):
         "a": Neurons(5, Softmax(2.0), 0.0),
         "b": Neurons(5, Tanh(), 0.2, start=jnp.ones(5), clamped=np.arange(5) < 2),
     }
-    tied = DenseSynapse(REGISTRY.weights(5, 6))
+    tied = DenseSynapse(registry.weights(5, 6))
     joints = {("visible", "a"): tied, ("visible", "b"): [tied, DenseSynapse(-tied.weights)]}
     network = HierarchicalMemory(layers, joints).freeze("visible", "visible-b")
     attrax.save(tmp_path / "network", network)

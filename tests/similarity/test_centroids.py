@@ -1,9 +1,5 @@
 """The centroid makes R(v) − Σ w s(k, v) smallest; that is what an energy's descent rests on."""
 
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,11 +8,9 @@ import pytest
 import attrax
 from attrax.separation import Softmax
 from attrax.similarity import Hamming, Manhattan
+from conformance import registry
 
-REGISTRY = SimpleNamespace(
-    **runpy.run_path(str(Path(__file__).parent.parent / "conformance" / "registry.py"))
-)
-WITH = [n for n, part in REGISTRY.SIMILARITIES.items() if part.centroid is not None]
+WITH = [n for n, part in registry.SIMILARITIES.items() if part.centroid is not None]
 
 
 def loss(part, rows, weights):
@@ -33,9 +27,9 @@ def agreed(part, rows, weights):
 @pytest.mark.parametrize("name", WITH)
 def test_no_drawn_state_is_better(name):
     with jax.enable_x64():
-        part = REGISTRY.SIMILARITIES[name]
+        part = registry.SIMILARITIES[name]
         rng = np.random.default_rng(0)
-        rows = REGISTRY.rows_of(part, rng, np.float64)
+        rows = registry.rows_of(part, rng, np.float64)
         if name == "correlation_encoded":
             from attrax.similarity.centroids import standardise
 
@@ -43,12 +37,12 @@ def test_no_drawn_state_is_better(name):
         for signed in (False, True):
             if signed and not part.centroid.signed:
                 continue
-            weights = rng.normal(size=REGISTRY.ROWS)
+            weights = rng.normal(size=registry.ROWS)
             weights = jnp.asarray(weights if signed else np.abs(weights))
             centroid = agreed(part, rows, weights)
-            others = [REGISTRY.rows_of(part, rng, np.float64, size=200), rows]
+            others = [registry.rows_of(part, rng, np.float64, size=200), rows]
             for size in (1e-3, 1e-2, 0.1):
-                steps = jnp.asarray(rng.normal(size=(100, REGISTRY.WIDTH)))
+                steps = jnp.asarray(rng.normal(size=(100, registry.WIDTH)))
                 others.append(centroid[None] + size * steps)
                 if part.rows == "non-negative":
                     others[-1] = jnp.maximum(others[-1], 1e-6)
@@ -79,8 +73,8 @@ def test_medians_and_modes_are_those_of_numpy(part, formula):
         agree = jax.jit(part.centroid.agree)
         rng = np.random.default_rng(0)
         for _ in range(50):
-            rows = np.round(2 * rng.normal(size=(REGISTRY.ROWS, REGISTRY.WIDTH)))
-            weights = rng.random(REGISTRY.ROWS) * (rng.random(REGISTRY.ROWS) < 0.7)
+            rows = np.round(2 * rng.normal(size=(registry.ROWS, registry.WIDTH)))
+            weights = rng.random(registry.ROWS) * (rng.random(registry.ROWS) < 0.7)
             found = agree(jnp.asarray(rows), jnp.asarray(weights))
             expected = [formula(column, weights) for column in rows.T]
             np.testing.assert_array_equal(found, expected)

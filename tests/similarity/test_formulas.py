@@ -1,9 +1,5 @@
 """Similarities against SciPy and plain NumPy, with and without entry weights."""
 
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,10 +8,7 @@ import scipy.spatial.distance as distance
 import scipy.special
 
 from attrax import similarity as sim
-
-REGISTRY = SimpleNamespace(
-    **runpy.run_path(str(Path(__file__).parent.parent / "conformance" / "registry.py"))
-)
+from conformance import registry
 
 
 def shares(row, epsilon):
@@ -81,9 +74,9 @@ FORMULAS = {
 
 def drawn(name, dtype=np.float64):
     rng = np.random.default_rng(0)
-    part = REGISTRY.SIMILARITIES[name]
-    rows = REGISTRY.rows_of(part, rng, dtype)
-    return part, rows, REGISTRY.rows_of(part, rng, dtype)
+    part = registry.SIMILARITIES[name]
+    rows = registry.rows_of(part, rng, dtype)
+    return part, rows, registry.rows_of(part, rng, dtype)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
@@ -96,10 +89,10 @@ def test_scores_are_the_formula(name):
 
 
 def test_every_similarity_has_its_formula():
-    assert set(REGISTRY.SIMILARITIES) - set(FORMULAS) == {"correlation_encoded"}
+    assert set(registry.SIMILARITIES) - set(FORMULAS) == {"correlation_encoded"}
 
 
-@pytest.mark.parametrize("name", REGISTRY.SIMILARITIES)
+@pytest.mark.parametrize("name", registry.SIMILARITIES)
 def test_entries_of_weight_zero_are_as_if_deleted(name):
     with jax.enable_x64():
         part, rows, queries = drawn(name)
@@ -133,7 +126,7 @@ def test_entries_of_weight_zero_are_as_if_deleted(name):
 @pytest.mark.parametrize("name", ["dot", "cosine", "correlation", "euclidean", "manhattan"])
 def test_weights_of_one_are_no_weights(name):
     part, rows, queries = drawn(name, np.float32)
-    found = part(rows, queries[0], jnp.ones(REGISTRY.WIDTH))
+    found = part(rows, queries[0], jnp.ones(registry.WIDTH))
     np.testing.assert_allclose(found, part(rows, queries[0]), rtol=1e-4, atol=1e-5)
 
 
@@ -160,7 +153,7 @@ def test_correlation_bears_an_offset(offset):
 @pytest.mark.parametrize("name", ["correlation", "cosine", "correlation_encoded"])
 def test_what_has_no_direction_scores_zero(name, width):
     """Constant queries under correlation and zeros under cosine: not a ratio of rounding errors."""
-    part = REGISTRY.SIMILARITIES[name]
+    part = registry.SIMILARITIES[name]
     rng = np.random.default_rng(0)
     rows = jnp.asarray(rng.random((12, width)), jnp.float32)
     if name == "correlation_encoded":
@@ -220,7 +213,7 @@ def test_what_one_lacks_diverges_without_smoothing():
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
-@pytest.mark.parametrize("name", REGISTRY.SIMILARITIES)
+@pytest.mark.parametrize("name", registry.SIMILARITIES)
 def test_half_precision_sums_in_32_bits(name, dtype):
     """A score of rounded rows is that of the same rows in 32 bits, up to one more rounding of
     each entry (of shares, centred rows and features)."""
@@ -234,6 +227,6 @@ def test_half_precision_sums_in_32_bits(name, dtype):
     if name in ("dot", "euclidean", "euclidean_exact", "manhattan", "hamming", "cosine"):
         # Nothing is rounded on the way, so all digits are there.
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-    elif part.range not in REGISTRY.POSITIVE:
+    elif part.range not in registry.POSITIVE:
         room = 8 * float(jnp.finfo(dtype).eps) * (1 + np.abs(expected).max())
         np.testing.assert_allclose(found, expected, atol=room)

@@ -19,12 +19,6 @@ from attrax.theory import (
 POINTS = [(0.02, 0.3), (0.05, 0.1), (0.1, 0.02), (0.05, 0.5), (0.002, 0.9), (0.13, 0.1)]
 
 
-@pytest.fixture
-def x64():
-    with jax.enable_x64(True):
-        yield
-
-
 def gaussian_average(function):
     """The mean of a function of a standard normal variable, by scipy."""
 
