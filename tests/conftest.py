@@ -4,7 +4,9 @@ shape annotations (`--jaxtyping-packages` in pyproject.toml) is installed after 
 
 import gc
 import itertools
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,11 @@ from pathlib import Path
 import hypothesis
 import jax
 import pytest
+
+try:
+    import fcntl
+except ImportError:  # On Windows.
+    fcntl = None
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Read when a worker of pytest-xdist starts. Where workers keep all cores busy, the threads of a
@@ -74,6 +81,60 @@ def x64():
     """Double precision; a whole file has it by `pytestmark = pytest.mark.usefixtures("x64")`."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Have one worker make what all of them read: `once(name, fill)` is a folder.
+
+    `fill(folder)` writes into it; should it fail, the next worker to ask begins anew.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if fcntl is not None and "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def filled(name, fill):
+        folder, done = base / name, base / f"{name}.done"
+        with (base / f"{name}.lock").open("w") as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def plain_answers(once, request):
+    """How the calls of all tests marked `plain` end, by their setting."""
+    calls = {}
+    for item in request.session.items:
+        for marker in item.iter_markers("plain"):
+            calls[marker.args[0]] = list(marker.args[1])
+
+    def run(folder):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-W", "default:Error reading", ROOT / "tests/plain.py"],
+            input=json.dumps(calls),
+            env={**os.environ, "JAX_COMPILATION_CACHE_DIR": str(CACHE)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        (folder / "answers.json").write_text(done.stdout, encoding="utf-8")
+
+    return json.loads((once("plain", run) / "answers.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def answers(plain_answers, request):
+    """How the calls in the test's marker `plain` end: the error's classes, and its text."""
+    return plain_answers[request.node.get_closest_marker("plain").args[0]]
 
 
 @pytest.fixture

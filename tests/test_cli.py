@@ -224,21 +224,6 @@ def test_an_interruption_is_no_traceback(capsys, monkeypatch):
     assert capsys.readouterr().err == "attrax: interrupted\n"
 
 
-def test_help_and_list_do_without_jax():
-    code = (
-        "import sys\n"
-        "from attrax.cli import main\n"
-        "for words in ([], ['recall'], ['list'], ['reproduce'], ['info']):\n"
-        "    try: main([*words, '--help'])\n"
-        "    except SystemExit as end: assert end.code == 0\n"
-        "main(['list'])\n"
-        "print('loaded:', sorted({'jax', 'numpy', 'matplotlib'} & set(sys.modules)))\n"
-    )
-    out = in_a_new_process(code)
-    assert out.count("usage: attrax") == 5
-    assert out.endswith("loaded: []\n")
-
-
 def test_compiled_programs_go_where_the_user_wants_them(tmp_path):
     code = "from attrax.cli import main; main(['info'])"
     out = in_a_new_process(code, XDG_CACHE_HOME=str(tmp_path / "a"))

@@ -1,6 +1,7 @@
 """What holds for the repository as a whole."""
 
 import importlib.metadata
+import json
 import re
 import shutil
 import subprocess
@@ -18,13 +19,6 @@ FORBIDDEN = {
     "a package index": r"p[y]pi\.org/simple|f[i]les\.pythonhosted|d[o]wnload\.pytorch|"
     r"--(?:extra-)?i[n]dex-url|--f[i]nd-links|f[i]le:///",
 }
-
-
-def in_a_new_process(code):
-    """The words that `code` prints in an interpreter of its own."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
 
 
 def tracked(root):
@@ -68,15 +62,45 @@ def test_the_root_exports_at_most_twenty_names():
     assert set(attrax.__all__) <= set(dir(attrax))
 
 
-def test_the_root_imports_nothing_heavy():
-    code = (
-        "import sys, attrax\n"
-        "for name in attrax.__all__: getattr(attrax, name)\n"
-        "print('attrax', *(m for m in sys.modules if '.' not in m))"
-    )
-    loaded = set(in_a_new_process(code))
-    assert "attrax" in loaded
-    assert not loaded & {"sklearn", "matplotlib", "PIL", "pooch", "tqdm", "pytest"}
+# What is loaded stays loaded, so the lightest comes first.
+IMPORTS = """
+import contextlib, io, json, sys
+from attrax.cli import main
+
+def report():
+    print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
+
+with contextlib.redirect_stdout(io.StringIO()) as shown:
+    for words in ([], ["recall"], ["list"], ["reproduce"], ["info"]):
+        try:
+            main([*words, "--help"])
+        except SystemExit as end:
+            assert end.code == 0
+    assert main(["list"]) == 0
+assert shown.getvalue().count("usage: attrax") == 5
+report()
+
+import attrax.data
+attrax.data.load("sample", limit=1)
+report()
+
+for name in attrax.__all__:
+    getattr(attrax, name)
+report()
+"""
+
+
+def test_nothing_is_imported_before_it_is_needed():
+    command = [sys.executable, "-c", IMPORTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    by_help, by_data, by_root = (set(json.loads(line)) for line in done.stdout.splitlines())
+    assert "attrax" in by_help
+    assert not by_help & {"jax", "numpy", "matplotlib"}
+    assert "jax" in by_data
+    assert not by_data & {"equinox", "PIL", "pooch", "sklearn", "matplotlib", "requests"}
+    assert "equinox" in by_root
+    assert not by_root & {"sklearn", "matplotlib", "PIL", "pooch", "tqdm", "pytest"}
 
 
 def test_every_tracked_file_speaks_of_attrax_alone(root):

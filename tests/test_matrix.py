@@ -1,7 +1,6 @@
 """`MatrixMemory`: reads, energies, writing and what it refuses."""
 
-import subprocess
-import sys
+import re
 
 import jax
 import jax.numpy as jnp
@@ -237,7 +236,6 @@ WRONG = {
 }
 
 PREPARED = """
-import json, sys
 import numpy as np
 import attrax
 from attrax import MatrixMemory, separation as sep, similarity as sim
@@ -248,30 +246,13 @@ signs, bits = (MatrixMemory(np.ones((4, 4)), units=units) for units in ("signs",
 skew = MatrixMemory(np.triu(np.ones((4, 4))), units="signs")
 def rows(separation, similarity=sim.Dot()):
     return attrax.Memory(np.eye(4), similarity=similarity, separation=separation)
-answers = []
-for call in json.load(sys.stdin):
-    try:
-        eval(call)
-        answers.append([call, "nothing", ""])
-    except Exception as error:
-        answers.append([call, type(error).__name__, str(error)])
-print(json.dumps(answers))
 """
 
 
-def test_wrong_calls_end_in_clear_errors():
-    """In a plain interpreter, as users make them: nothing else checks annotations there."""
-    import json
-    import re
-
-    done = subprocess.run(
-        [sys.executable, "-c", PREPARED],
-        input=json.dumps(list(WRONG)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    for call, kind, message in json.loads(done.stdout):
-        assert kind in ("ValueError", "TypeError", "NoEnergyError"), (call, kind, message)
-        assert re.search(WRONG[call], message), (call, message)
+@pytest.mark.plain(PREPARED, WRONG)
+@pytest.mark.parametrize("call", WRONG)
+def test_a_wrong_call_ends_in_a_clear_error(call, answers):
+    kinds, text = answers[call]
+    assert kinds, "no error"
+    assert kinds[0] in ("ValueError", "TypeError", "NoEnergyError")
+    assert re.search(WRONG[call], text)

@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import http.server
 import io
-import subprocess
 import sys
 import threading
 import zipfile
@@ -339,18 +338,6 @@ def test_published_checksums_are_well_formed():
 
 
 # --- imports -------------------------------------------------------------------------------------
-
-
-def test_importing_data_imports_no_optional_package():
-    code = (
-        "import sys, attrax.data as data; data.load('sample', limit=1); "
-        "print('jax' in sys.modules, *(m for m in sys.modules if '.' not in m))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    loaded = done.stdout.split()
-    assert loaded[0] == "True"
-    assert not set(loaded) & {"PIL", "pooch", "sklearn", "matplotlib", "requests", "pickle5"}
 
 
 @pytest.mark.parametrize(
