@@ -104,6 +104,16 @@ def test_known_entries_are_kept_and_alone_compared():
     assert np.argmax(scores, -1).tolist() == [int(i) for i in best]
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_completion_compares_by_the_known_entries_in_every_step(steps):
+    """So that a step more changes nothing: what was filled in has no say."""
+    found = attrax.retrieve(memory_of(), QUERIES, Iterate(max_steps=steps), known=HALF)
+    scores = 3.0 * np.asarray(QUERIES)[:, HALF] @ ROWS[:, HALF].T
+    weights = np.exp(scores - scores.max(1, keepdims=True))
+    expected = weights / weights.sum(1, keepdims=True) @ ROWS
+    np.testing.assert_allclose(found.state[:, ~HALF], expected[:, ~HALF], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("similarity", [Dot(), Euclidean()], ids=str)
 def test_known_masks_of_each_query(similarity):
     """One mask a query, one for all, and the same queries one by one agree."""

@@ -229,6 +229,20 @@ def test_half_a_difference_is_caught():
         assert_same(compiled(wrong, query), compiled(memory, query), 1e-6)
 
 
+@pytest.mark.parametrize("name", ["softmax", "ghost", "top_softmax"])
+@pytest.mark.parametrize("heights", [(0.0, 40.0), (40.0, 0.0)], ids=str)
+def test_scores_of_shards_may_lie_further_apart_than_an_exponential_reaches(name, heights):
+    """Those of one device exceed the other's by 240; exp(89) overflows in float32."""
+    similarity, separation = registry.SIMILARITIES["dot"], registry.SEPARATIONS[name]
+    rows = 0.1 * registry.rows_of(similarity, np.random.default_rng(0))
+    high = np.repeat(np.asarray(heights, np.float32), registry.ROWS // 2)
+    memory = attrax.Memory(rows + high[:, None], similarity=similarity, separation=separation)
+    query = jnp.ones(registry.WIDTH)
+    found = WAYS["sharded"](memory).read(query)
+    assert np.all(np.isfinite(found.value))
+    assert_same([*found], [*memory.read(query)], 1e-6)
+
+
 def test_what_is_exchanged_does_not_grow_with_the_rows():
     """A sharded read of additive weights moves sums between devices, never keys."""
     dot, softmax = registry.SIMILARITIES["dot"], registry.SEPARATIONS["softmax"]

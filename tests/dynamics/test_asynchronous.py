@@ -62,6 +62,26 @@ def test_sweeps_are_those_of_a_loop_over_neurons(units):
         assert steps == moved.sum() + 1
 
 
+@pytest.mark.parametrize("units", ["signs", "bits"])
+def test_sweeps_with_self_terms_go_by_the_energy_of_both_states(units):
+    """The self-coupling of a bit is half of it a drive: ½ W_ii σ_i² is zero in the low state."""
+    low = -1 if units == "signs" else 0
+    model = memory(units, threshold=THETA.astype(np.float32), self_term=True)
+    found = retrieve(model, np.where(STARTS > 0, 1, low), Asynchronous("cyclic", max_steps=1))
+
+    def twice_energy(state):
+        return -(state @ MATRIX @ state) + 2 * THETA @ state
+
+    for start, end in zip(STARTS, np.asarray(found.state), strict=True):
+        state = np.where(start > 0, 1, low)
+        for i in range(D):
+            both = np.stack([state, state])
+            both[:, i] = low, 1
+            gap = twice_energy(both[0]) - twice_energy(both[1])
+            state = state if gap == 0 else both[int(gap > 0)]
+        np.testing.assert_array_equal(end, state)
+
+
 @pytest.mark.parametrize("order", ["random", "cyclic"])
 def test_the_energy_falls_to_a_state_that_no_flip_lowers(order):
     model = memory()
@@ -106,6 +126,12 @@ def test_a_query_goes_the_same_way_alone_and_among_others():
         model.model(jnp.asarray(STARTS[4], float), None), jnp.asarray(STARTS[4], float)
     )
     np.testing.assert_array_equal(outside.state, alone.state)
+
+
+def test_a_random_order_is_another_one_in_each_sweep():
+    orders = np.asarray([Asynchronous(seed=3).order(D, jnp.asarray(sweep)) for sweep in range(4)])
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.broadcast_to(np.arange(D), (4, D)))
+    assert len(np.unique(orders, axis=0)) == 4
 
 
 @pytest.mark.parametrize("seeds", [(0, 1), (2**24, 2**24 + 1), (2**32 - 2, 2**32 - 1)])

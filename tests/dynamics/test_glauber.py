@@ -95,6 +95,25 @@ def test_cooling_ends_lower_than_quenching():
     assert float(jnp.mean(cooled.energy)) < float(jnp.mean(quenched.energy)) - 1
 
 
+@pytest.mark.parametrize("rule", ["heat_bath", "metropolis"])
+def test_every_sweep_has_its_own_temperature(rule):
+    """Cold, hot and cold again: a cold sweep is one of `Asynchronous`, a hot one is not."""
+    rng = np.random.default_rng(9)
+    matrix = rng.integers(-3, 4, (60, 60))
+    memory = MatrixMemory((matrix + matrix.T).astype(np.float32), units="signs")
+    starts = rng.choice([-1, 1], (8, 60))
+    dynamics = Glauber(
+        lambda sweep: jnp.where(sweep == 1, 1e6, 0.0), sweeps=3, rule=rule, order="cyclic"
+    )
+    path = retrieve(memory, starts, dynamics, path=True, key=jax.random.key(0)).path
+    changes = []
+    for before, after in itertools.pairwise(np.moveaxis(np.asarray(path), 1, 0)):
+        cold = retrieve(memory, before, Asynchronous("cyclic", max_steps=1)).state
+        changes.append(np.mean(after != np.asarray(cold)))
+    assert changes[0] == changes[2] == 0
+    assert changes[1] > 0.3
+
+
 def test_a_path_holds_every_sweep_and_known_units_stay():
     memory = MatrixMemory(COUPLINGS, units="signs")
     known = np.arange(D) < 2

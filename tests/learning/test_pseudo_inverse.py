@@ -48,6 +48,18 @@ def test_writing_is_exact(patterns):
     assert np.allclose(patterns @ memory.matrix, patterns, atol=1e-4)
 
 
+def test_writing_nearly_dependent_patterns_loses_no_digits():
+    """Singular values of a ratio of a thousand: rounding is not amplified by it."""
+    patterns = np.asarray(correlated(99, 100))
+    values = np.linalg.svd(np.asarray(patterns, np.float64), compute_uv=False)
+    assert values[0] / values[-1] > 500
+    rule = PseudoInverse()
+    memory = rule(patterns[:1])
+    for row in patterns[1:]:
+        memory = rule.write(memory, row)
+    assert np.allclose(memory.matrix, formula(patterns), atol=1e-6)
+
+
 def test_correlated_patterns_are_held_where_hebb_holds_none():
     patterns = correlated(50, 100)
     assert float(stabilities(PseudoInverse()(patterns), patterns).min()) > 0.5

@@ -16,7 +16,7 @@ SIGNS = random_patterns(4, 30, key=jax.random.key(0))
 def overlap(memory, patterns):
     """The mean overlap of patterns with where they settle."""
     found = attrax.retrieve(memory, patterns, Asynchronous()).state
-    return float(jnp.mean(jnp.abs(jnp.mean(found * patterns, axis=1))))
+    return jnp.mean(jnp.abs(jnp.mean(found * patterns, axis=1)))
 
 
 def test_one_step_takes_away_a_state_at_rest():
@@ -54,17 +54,24 @@ def test_every_step_settles_in_what_the_steps_before_have_left():
 
 
 def test_it_raises_the_overlap_beyond_the_capacity_of_hebb():
-    """A load of 0.2, three draws: from 0.95 to 1, with ε · steps half the number of patterns."""
-    before, after = [], []
-    for seed in range(3):
-        key = jax.random.key(seed)
+    """A load of 0.2: from 0.88 to 1, with ε · steps half the number of patterns.
+
+    0.881 ± 0.005 is the mean of 200 networks of other draws.
+    """
+
+    @jax.jit
+    @jax.vmap
+    def overlaps(key):
         patterns = random_patterns(20, 100, key=key)
         memory = Hebb()(patterns)
-        before.append(overlap(memory, patterns))
-        memory = Unlearning(0.04, steps=250)(memory, key=jax.random.fold_in(key, 7))
-        after.append(overlap(memory, patterns))
-    assert np.mean(before) == pytest.approx(0.95, abs=0.02)
-    assert np.mean(after) > 0.995
+        dreamt = Unlearning(0.04, steps=250)(memory, key=jax.random.fold_in(key, 7))
+        return overlap(memory, patterns), overlap(dreamt, patterns)
+
+    before, after = map(np.asarray, overlaps(jax.random.split(jax.random.key(1), 40)))
+    error = np.hypot(before.std() / np.sqrt(before.size), 0.005)
+    assert before.mean() == pytest.approx(0.881, abs=4 * error)
+    assert error < 0.02
+    assert after.min() > 0.99
 
 
 def test_nothing_is_left_when_as_much_is_taken_as_was_stored():

@@ -7,7 +7,7 @@ import pytest
 
 import attrax
 from attrax.separation import Softmax
-from attrax.similarity import Hamming, Manhattan
+from attrax.similarity import Hamming, KullbackLeibler, Manhattan
 from conformance import registry
 
 WITH = [n for n, part in registry.SIMILARITIES.items() if part.centroid is not None]
@@ -52,6 +52,24 @@ def test_no_drawn_state_is_better(name):
             assert float(jnp.min(there)) >= here - 1e-12 * (1 + abs(here))
             # The drawn states differ from it, so that the comparison says something.
             assert float(jnp.median(there)) > here
+
+
+def test_the_geometric_mean_comes_back_through_the_smoothing_of_scores():
+    """What is scored, (v + ε)/(1 + d ε), is the mean; a large ε shows whether v allows for it."""
+    epsilon = 0.05
+    part = KullbackLeibler(reverse=True, epsilon=epsilon)
+    rng = np.random.default_rng(0)
+    with jax.enable_x64():
+        rows = rng.random((registry.ROWS, registry.WIDTH)) + 0.2
+        weights = rng.random(registry.ROWS)
+        found = np.asarray(agreed(part, jnp.asarray(rows), jnp.asarray(weights)))
+
+        def smoothed(shares):
+            return (shares + epsilon) / (1 + registry.WIDTH * epsilon)
+
+        logs = np.log(smoothed(rows / rows.sum(1, keepdims=True)))
+        mean = np.exp(weights @ logs / weights.sum())
+        np.testing.assert_allclose(smoothed(found), mean / mean.sum(), rtol=1e-12)
 
 
 def weighted_median(column, weights):
