@@ -34,6 +34,8 @@ if os.environ.get("ATTRAX_TEST_COMPILE") != "full" and jax.__version_info__ < (0
     )
     os.environ["XLA_FLAGS"] = f"{fast} {os.environ.get('XLA_FLAGS', '')}"
 
+pytest_plugins = ["footprint"]
+
 ROOT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("ATTRAX_TEST_CACHE", ROOT / ".cache" / "jax"))
 
