@@ -1,0 +1,85 @@
+"""Example scripts, what they print and the pictures they save, as pages.
+
+`python docs/_examples.py [NAME ...]` runs the scripts and records both in `docs/img/examples`;
+the tests compare what is printed with it. In a script, the docstring and comment lines that begin
+with `# ` in the first column are text, everything else is code.
+"""
+
+import ast
+import contextlib
+import io
+import os
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+RECORD = ROOT / "docs" / "img" / "examples"
+
+
+def paths() -> list[Path]:
+    """The scripts."""
+    return sorted((ROOT / "examples").glob("*.py"))
+
+
+def page(path: Path) -> str:
+    """Markdown of one script: its text and code, then its output and its pictures."""
+    source = path.read_text(encoding="utf-8")
+    module = ast.parse(source)
+    doc = ast.get_docstring(module) or ""
+    lines = source.splitlines()
+    if doc:
+        lines = lines[module.body[0].end_lineno :]
+    title, _, rest = doc.partition("\n")
+    pictures = [
+        f"![{title.rstrip('.')}: what the script draws](../img/examples/{picture.name})"
+        for picture in sorted(RECORD.glob(f"{path.stem}*.png"))
+    ]
+    parts = [f"# {title.rstrip('.')}", rest.strip(), *pictures, f"`python examples/{path.name}`"]
+    parts += [text if is_text else f"```python\n{text}\n```" for is_text, text in _blocks(lines)]
+    printed = RECORD / f"{path.stem}.txt"
+    if printed.exists():
+        parts += ["It prints:", f"```text\n{printed.read_text(encoding='utf-8').rstrip()}\n```"]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def run(path: Path, folder: str | os.PathLike) -> str:
+    """Run a script in a folder, where its pictures stay; what it prints."""
+    printed = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
+        runpy.run_path(str(path), run_name="__main__")
+    return printed.getvalue()
+
+
+def record(path: Path) -> None:
+    """Run a script and keep what it prints and the pictures it saves."""
+    from PIL import Image
+
+    RECORD.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        (RECORD / f"{path.stem}.txt").write_text(run(path, folder), encoding="utf-8")
+        for picture in sorted(Path(folder).glob("*.png")):
+            # 256 colours are a third of the size, and nobody sees it.
+            with Image.open(picture) as image:
+                small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+                small.save(RECORD / f"{path.stem}.png", optimize=True)
+
+
+def _blocks(lines: list[str]) -> list[tuple[bool, str]]:
+    """Stretches of text and of code, as (is text, what it says)."""
+    blocks: list[tuple[bool, list[str]]] = []
+    for line in lines:
+        is_text = line == "#" or line.startswith("# ")
+        if not blocks or blocks[-1][0] != is_text:
+            blocks.append((is_text, []))
+        blocks[-1][1].append(line[2:] if is_text else line)
+    stripped = [(is_text, "\n".join(block).strip("\n")) for is_text, block in blocks]
+    return [(is_text, text) for is_text, text in stripped if text]
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:]
+    for script in paths():
+        if not chosen or script.stem in chosen:
+            record(script)
