@@ -247,19 +247,17 @@ HOSTILE = {
     "shape of text": changed(lambda header: header["arrays"][0].update(shape="20")),
     "objects": changed(lambda header: header["arrays"][0].update(dtype="object")),
     "no type": changed(lambda header: header["arrays"][0].update(dtype=["float32"])),
-    "system": changed(lambda header: header["tree"].update({"class": "os:system"})),
-    "call": changed(lambda header: header["tree"].update({"class": "subprocess:Popen"})),
-    "own function": changed(lambda header: header["tree"].update({"class": "attrax.memory:_call"})),
-    "own import": changed(
-        lambda header: header["tree"].update({"class": "attrax.memory:jax.numpy.load"})
-    ),
+    "system": changed(lambda header: header["tree"].update({"class": "os.system"})),
+    "call": changed(lambda header: header["tree"].update({"class": "subprocess.Popen"})),
+    "own function": changed(lambda header: header["tree"].update({"class": "attrax._call"})),
+    "own import": changed(lambda header: header["tree"].update({"class": "attrax.jax.numpy.load"})),
     "abstract": changed(
-        lambda header: header["tree"].update({"class": "attrax.separation:AbstractSeparation"})
+        lambda header: header["tree"].update({"class": "attrax.separation.AbstractSeparation"})
     ),
     "no such module": changed(
-        lambda header: header["tree"].update({"class": "attrax.memory_of_others:Memory"})
+        lambda header: header["tree"].update({"class": "attrax.memory_of_others.Memory"})
     ),
-    "no such class": changed(lambda header: header["tree"].update({"class": "attrax.memory:No"})),
+    "no such class": changed(lambda header: header["tree"].update({"class": "attrax.No"})),
     "no class": changed(lambda header: header["tree"].update({"class": 3})),
     "missing field": changed(lambda header: fields(header).pop("keys")),
     "extra field": changed(lambda header: fields(header).update(extra=1)),
@@ -313,7 +311,7 @@ def test_a_hostile_header_runs_nothing(saved, tmp_path, monkeypatch):
     ran = []
     monkeypatch.setattr(os, "system", ran.append)
     header, body = parts(saved)
-    header["tree"] = {"class": "os:system", "fields": {"command": "touch harm"}}
+    header["tree"] = {"class": "os.system", "fields": {"command": "touch harm"}}
     write(saved, header, body)
     with pytest.raises(FileFormatError):
         attrax.load(saved)

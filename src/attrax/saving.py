@@ -6,7 +6,6 @@ import importlib
 import json
 import math
 import os
-import secrets
 import struct
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from .errors import FileFormatError
+from .files import replace_file
 from .version import __version__
 
 _MAGIC = b"ATTRAX\x001"
@@ -33,9 +33,9 @@ DAMAGE = (
     ValueError,
 )
 _DIGEST = hashlib.sha256().digest_size
+# A file names classes as users do, so that sources can move; looked up in this order.
 _ROOMS = (
-    "attrax.memory",
-    "attrax.matrix",
+    "attrax",
     "attrax.models",
     "attrax.similarity",
     "attrax.separation",
@@ -114,10 +114,10 @@ def write_file(path: Path, magic: bytes, header: dict[str, Any], arrays: list[np
     text = json.dumps(header).encode()
     if len(text) > _LONGEST_HEADER:
         raise ValueError(f"{path} would need a header of {len(text)} bytes: too many parts.")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    digest = hashlib.sha256(text)
-    try:
-        with temporary.open("xb") as file:
+
+    def write(temporary: Path) -> None:
+        digest = hashlib.sha256(text)
+        with temporary.open("wb") as file:
             file.write(magic + struct.pack("<Q", len(text)) + text)
             for array in arrays:
                 body = np.ascontiguousarray(array).tobytes()
@@ -127,10 +127,8 @@ def write_file(path: Path, magic: bytes, header: dict[str, Any], arrays: list[np
             file.flush()
             # Renamed before it is on disk, it could be empty after a power failure.
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+
+    replace_file(path, write)
 
 
 def read_file(path: Path, magic: bytes, writer: str) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -213,19 +211,37 @@ def _describe(value: Any, arrays: list[np.ndarray], where: str) -> Any:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         parts = {key: _describe(part, arrays, f"{where}[{key!r}]") for key, part in value.items()}
         return {"mapping": parts}
-    room = type(value).__module__
-    if isinstance(value, eqx.Module) and room.startswith(_ROOMS):
+    public = _public_name(type(value)) if isinstance(value, eqx.Module) else None
+    if public is not None and isinstance(value, eqx.Module):
         fields = {
             field.name: _describe(getattr(value, field.name), arrays, f"{where}.{field.name}")
             for field in dataclasses.fields(value)
         }
-        return {"class": f"{room}:{type(value).__qualname__}", "fields": fields}
-    why = "only parts that are attrax's own classes can be saved, not plain functions"
-    if room.split(".")[0] == __name__.split(".")[0]:
+        return {"class": public, "fields": fields}
+    why = "only parts that are attrax's public classes can be saved, not plain functions"
+    own = type(value).__module__.split(".")[0] == __name__.split(".")[0]
+    if own and where == type(value).__name__:
         why = "save the memory itself, or one of its parts"
     name = type(value).__name__
     where = "`memory`" if where == name else where
     raise TypeError(f"{where} is a {name}, which a file cannot hold; {why}.")
+
+
+def _public_name(cls: type) -> str | None:
+    """The name by which users import a class, such as attrax.separation.Softmax."""
+    for room in _ROOMS:
+        if _find_public(room, cls.__name__) is cls:
+            return f"{room}.{cls.__name__}"
+    return None
+
+
+def _find_public(room: str, name: str) -> type | None:
+    """The class of a public name, or `None` where the room has no such class."""
+    module = importlib.import_module(room)
+    # The root loads its names when they are asked for.
+    public = getattr(module, "__all__", None) or vars(module)
+    cls = getattr(module, name) if name in public and not name.startswith("_") else None
+    return cls if isinstance(cls, type) and issubclass(cls, eqx.Module) else None
 
 
 def _build(node: Any, arrays: list) -> Any:
@@ -238,11 +254,9 @@ def _build(node: Any, arrays: list) -> Any:
         return tuple(parts) if node["sequence"] == "tuple" else parts
     if "mapping" in node:
         return {key: _build(part, arrays) for key, part in node["mapping"].items()}
-    module, _, name = node["class"].partition(":")
-    if not any(module == room or module.startswith(f"{room}.") for room in _ROOMS):
-        raise KeyError(f"no class {node['class']}")
-    cls = getattr(importlib.import_module(module), name)
-    if not (isinstance(cls, type) and issubclass(cls, eqx.Module)):
+    room, _, name = node["class"].rpartition(".")
+    cls = _find_public(room, name) if room in _ROOMS else None
+    if cls is None:
         raise KeyError(f"no class {node['class']}")
     names = {field.name for field in dataclasses.fields(cls)}
     if names != set(node["fields"]):

@@ -151,12 +151,11 @@ def cooled(run, start: float = 0.08, load: float = 0.12) -> tuple[np.ndarray, np
     return ensemble(HEBB, compare, n, d, draws=draws, key=key(run, 7))
 
 
-def median_interval(values: np.ndarray) -> tuple[float, float, float]:
+def median_interval(values: np.ndarray) -> tuple[float, ...]:
     """The median between the ends of its 95 % interval, by ranks."""
-    ordered, half = np.sort(values), 0.98 * np.sqrt(values.size)
-    low = int(max(np.floor(values.size / 2 - half), 0))
-    high = int(min(np.ceil(values.size / 2 + half), values.size - 1))
-    return float(ordered[low]), float(np.median(values)), float(ordered[high])
+    middle, half = values.size / 2, 0.98 * np.sqrt(values.size)
+    ranks = np.clip(np.rint([middle - half, middle, middle + half]), 0, values.size - 1)
+    return tuple(np.sort(values)[ranks.astype(int)])
 
 
 def warm(run, make=HEBB) -> tuple[np.ndarray, np.ndarray]:
@@ -280,8 +279,8 @@ def recalled(run, rule: str, load: float, d: int = 500, probes: int = 20) -> np.
 
     def share(memory, patterns, key):
         starts = patterns[:probes]
-        ranks = jnp.argsort(jax.random.uniform(key, starts.shape), axis=1)
-        cues = jnp.where(ranks < round(FLIPPED * d), -starts, starts)
+        order = jnp.argsort(jax.random.uniform(key, starts.shape), axis=1)
+        cues = jnp.where(order < round(FLIPPED * d), -starts, starts)
         return jnp.mean(jnp.all(retrieve(memory, cues).state == starts, axis=1))
 
     draws = run.pick("recalled.networks", quick=2, full=10)
