@@ -11,7 +11,7 @@ import attrax
 from attrax import data, dynamics, separation, similarity
 
 FIRST_CALL = """
-import time, numpy as np, attrax, attrax.memory, attrax.retrieval, jax
+import time, numpy as np, attrax, attrax.stores.rows, attrax.retrieval, jax
 x = np.random.default_rng(0).random((1000, 784), dtype=np.float32)
 q = x + np.float32(0.1)
 start = time.perf_counter()

@@ -15,23 +15,23 @@ from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .bibliography import citation as citation
+    from .checks import FileFormatError as FileFormatError
+    from .checks import NoEnergyError as NoEnergyError
     from .dynamics.base import Outcome as Outcome
-    from .errors import FileFormatError as FileFormatError
-    from .errors import NoEnergyError as NoEnergyError
     from .hierarchical.memory import HierarchicalMemory as HierarchicalMemory
-    from .matrix import MatrixMemory as MatrixMemory
-    from .memory import Memory as Memory
     from .retrieval import Retrieval as Retrieval
     from .retrieval import retrieve as retrieve
     from .saving import load as load
     from .saving import save as save
+    from .stores.matrix import MatrixMemory as MatrixMemory
+    from .stores.rows import Memory as Memory
 
 _HOMES = {
-    "FileFormatError": "errors",
+    "FileFormatError": "checks",
     "HierarchicalMemory": "hierarchical.memory",
-    "MatrixMemory": "matrix",
-    "Memory": "memory",
-    "NoEnergyError": "errors",
+    "MatrixMemory": "stores.matrix",
+    "Memory": "stores.rows",
+    "NoEnergyError": "checks",
     "Outcome": "dynamics.base",
     "Retrieval": "retrieval",
     "citation": "bibliography",

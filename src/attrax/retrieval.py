@@ -10,13 +10,13 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
+from .checks import as_floats, is_concrete, one_key, whole_number
 from .dynamics.asynchronous import Asynchronous
 from .dynamics.base import AbstractDynamics, Outcome, check_dynamics
 from .dynamics.certificate import Certificate
 from .dynamics.certificate import certify as certified
 from .dynamics.iterate import Iterate, OneRead
 from .dynamics.sweeps import QUERIES
-from .errors import as_floats, is_concrete, one_key, whole_number
 
 # Two states of equal weight make an effective number of 2; below this one memory rules.
 _MIXTURE = 1.5

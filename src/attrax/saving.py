@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 
-from .errors import FileFormatError
+from .checks import FileFormatError
 from .files import replace_file
 from .version import __version__
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from attrax import Memory, Outcome, retrieve
+from attrax.checks import NoEnergyError
 from attrax.dynamics import Euler, FixedPoint, Flow, certify
-from attrax.errors import NoEnergyError
 from attrax.hierarchical import (
     DenseSynapse,
     HierarchicalMemory,

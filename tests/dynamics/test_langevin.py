@@ -21,8 +21,8 @@ from jaxtyping import Array, Float
 
 import attrax
 from attrax import Outcome
+from attrax.checks import NoEnergyError
 from attrax.dynamics.langevin import Langevin
-from attrax.errors import NoEnergyError
 from attrax.hierarchical import (
     Absolute,
     BiasSynapse,

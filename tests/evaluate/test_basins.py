@@ -10,9 +10,9 @@ from attrax.dynamics import Asynchronous, Glauber
 from attrax.evaluate import basin_sweep, success_bands
 from attrax.evaluate.probes import flip_order
 from attrax.learning import Hebb
-from attrax.matrix import MatrixMemory
-from attrax.models.binary import BinaryMemory
 from attrax.separation import Power
+from attrax.stores.binary import BinaryMemory
+from attrax.stores.matrix import MatrixMemory
 
 KEY = jax.random.key(5)
 RUNS, N, D = 3, 6, 60

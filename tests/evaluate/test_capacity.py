@@ -11,9 +11,9 @@ from attrax.dynamics import Asynchronous, OneRead
 from attrax.evaluate import Band, CapacityScan, capacity_scan, success_bands
 from attrax.evaluate.bands import _student, pooled_bands, weighted_bands
 from attrax.learning import Hebb
-from attrax.matrix import MatrixMemory
-from attrax.models.binary import BinaryMemory
 from attrax.separation import Power, Softmax
+from attrax.stores.binary import BinaryMemory
+from attrax.stores.matrix import MatrixMemory
 
 KEY = jax.random.key(7)
 D, SIZES = 40, (9, 15)

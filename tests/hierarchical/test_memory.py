@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import attrax
+from attrax.checks import NoEnergyError
 from attrax.dynamics import Euler
-from attrax.errors import NoEnergyError
 from attrax.hierarchical import (
     AbstractSynapse,
     AttentionSynapse,

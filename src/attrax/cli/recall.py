@@ -14,8 +14,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..dynamics import Iterate
 from ..files import replace_file
-from ..memory import Memory
 from ..retrieval import Retrieval, retrieve
+from ..stores.rows import Memory
 from .damage import chosen, damaged, known_entries
 from .machine import use_cache
 from .read import Images, read

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ..errors import whole_number
-from ..unitspace import decided
+from ..checks import whole_number
+from ..spaces.units import decided
 from .base import AbstractDynamics, Outcome, Run
 from .sweeps import Order, anywhere, sweep, units_of
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..errors import NoEnergyError
+from ..checks import NoEnergyError
 from .base import Model
 from .euler import magnitude
 

@@ -9,8 +9,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import positive
-from ..precision import accumulate
+from ..arithmetic import accumulate
+from ..checks import positive
 from .base import (
     AbstractDynamics,
     Model,

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import is_concrete, number, whole_number
-from ..precision import accumulate
-from ..unitspace import decided
+from ..arithmetic import accumulate
+from ..checks import is_concrete, number, whole_number
+from ..spaces.units import decided
 from .base import AbstractDynamics, Outcome, Run, scheduled
 from .sweeps import Order, sweep, units_of
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import is_concrete, positive, whole_number
+from ..checks import is_concrete, positive, whole_number
 from .base import (
     AbstractDynamics,
     Model,

@@ -11,8 +11,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, PyTree
 
-from ..errors import NoEnergyError, is_concrete, number, positive, whole_number
-from ..precision import accumulate
+from ..arithmetic import accumulate
+from ..checks import NoEnergyError, is_concrete, number, positive, whole_number
 from .base import (
     AbstractDynamics,
     Model,

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..errors import is_concrete
-from ..unitspace import AbstractUnitSpace
+from ..checks import is_concrete
+from ..spaces.units import AbstractUnitSpace
 
 QUERIES = "queries"
 """The name of the axis along which `attrax.retrieve` runs queries together."""
@@ -118,7 +118,7 @@ def sweep(
 
     **Arguments:**
 
-    - `model`: units; see `attrax.unitspace`.
+    - `model`: units; see `attrax.spaces.units`.
     - `state`: shape (d,).
     - `order`: indices of units.
     - `decide`: (drive, state of the unit, its noise) → its new state.

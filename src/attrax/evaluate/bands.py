@@ -10,7 +10,7 @@ from jax.scipy.special import betainc, ndtr, ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..errors import as_floats, is_concrete, number
+from ..checks import as_floats, is_concrete, number
 
 
 class Band(NamedTuple):

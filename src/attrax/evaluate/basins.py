@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..checks import as_floats, one_key, whole_number
 from ..dynamics.base import AbstractDynamics, check_dynamics
-from ..errors import as_floats, one_key, whole_number
-from ..unitspace import Units, check_states
+from ..spaces.units import Units, check_states
 from .bands import Band, check_confidence, pooled_bands
 from .probes import allowed_units, flip_order, flipped, units_made, whole_numbers, wrong_units
 

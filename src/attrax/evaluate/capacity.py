@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..checks import is_concrete, one_key, plain_number, whole_number
 from ..dynamics.base import AbstractDynamics, check_dynamics
 from ..dynamics.iterate import OneRead
-from ..errors import is_concrete, one_key, plain_number, whole_number
-from ..unitspace import check_states
+from ..spaces.units import check_states
 from .bands import Band, check_confidence, pooled_bands, success_bands
 from .draws import Draws, padding_error, recalled, recalled_padded
 from .overlaps import checked_units

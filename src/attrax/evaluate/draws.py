@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..checks import as_floats
 from ..dynamics.iterate import OneRead
-from ..errors import as_floats
 from ..retrieval import retrieve
-from ..unitspace import Units
+from ..spaces.units import Units
 from .probes import flip_order, flipped, wrong_units
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, PyTree
 
-from ..errors import one_key, whole_number
+from ..checks import one_key, whole_number
 from .probes import whole_numbers
 
 

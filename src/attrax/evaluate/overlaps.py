@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import as_floats
-from ..precision import accumulate
-from ..unitspace import Units, check_states
+from ..arithmetic import accumulate
+from ..checks import as_floats
+from ..spaces.units import Units, check_states
 
 
 def overlap(

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..errors import plain_number
+from ..checks import plain_number
 from ..retrieval import retrieve
-from ..unitspace import LEVELS, Units
+from ..spaces.units import LEVELS, Units
 
 
 def units_made(make: Callable, shape: tuple[int, int], dtype: Any) -> Units:

@@ -10,10 +10,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..errors import as_floats
-from ..precision import accumulate
+from ..arithmetic import accumulate
+from ..checks import as_floats
 from ..similarity.sums import products
-from ..unitspace import check_states
+from ..spaces.units import check_states
 
 # Patterns that are tried beside as many as a mixture has: by chance, one that is not part of the
 # mixture may overlap with it more than one that is.

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import is_concrete
+from ..checks import is_concrete
 from .lagrangians import AbstractLagrangian
 
 _SCALES = (0.1, 1.0, 10.0)

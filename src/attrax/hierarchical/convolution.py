@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..errors import as_floats
-from ..precision import accumulate
+from ..arithmetic import accumulate
+from ..checks import as_floats
 from ..separation.base import Range
 from .synapses import AbstractSynapse, Layers, check_count, inner, named
 

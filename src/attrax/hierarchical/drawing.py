@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 import equinox as eqx
 import numpy as np
 
-from ..errors import is_concrete
+from ..checks import is_concrete
 
 # Text stands on shapes of its own light fill, so that it reads on any background.
 _INK, _SOFT, _LINE, _PAPER = "#1b2433", "#4a5568", "#7c8798", "#f6f8fb"

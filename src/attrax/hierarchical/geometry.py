@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from ..precision import accumulate
+from ..arithmetic import accumulate
 from ..separation import AbstractExponential, Exponential, GhostSoftmax, Identity, Log, Power
 from ..separation.base import match
 from .elementwise import Absolute, RectifiedExponential, Sigmoid, Tanh

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..precision import accumulate
+from ..arithmetic import accumulate
 from ..separation import Exponential, Identity, Log, Power, Threshold
 from ..separation.base import AbstractSeparation, Range
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..errors import NoEnergyError
-from ..precision import accumulate
+from ..arithmetic import accumulate
+from ..checks import NoEnergyError
 from . import surgery
 from .checks import check_network, check_states, checked_parts, sequence_of_layers
 from .drawing import described, drawn

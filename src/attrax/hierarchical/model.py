@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..answer import Answer
-from ..errors import NoEnergyError
+from ..checks import NoEnergyError
+from ..spaces.base import Answer
 from .equations import States, swept
 from .geometry import Geometry, geometry, lacks_noise
 

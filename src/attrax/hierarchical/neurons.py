@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ..errors import as_floats, as_mask
-from ..precision import accumulate
+from ..arithmetic import accumulate
+from ..checks import as_floats, as_mask
 from ..separation.base import AbstractSeparation
 from .convexity import check_convex
 from .lagrangians import AbstractLagrangian, ConvexFunction, Quadratic, SeparationLagrangian

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..errors import as_floats
+from ..checks import as_floats
 from ..separation.base import Range
 from ..separation.fold import weighted
 from ..similarity.base import AbstractSimilarity

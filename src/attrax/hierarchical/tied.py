@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..errors import is_concrete
+from ..checks import is_concrete
 from ..separation import AbstractSeparation, Entmax, Max, Softmax, TopK
 from ..similarity import AbstractSimilarity, Correlation, Dot, Euclidean
 from .dense import DenseSynapse

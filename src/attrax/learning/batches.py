@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import whole_number
+from ..checks import whole_number
 
 
 class Batches:

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import as_floats, is_concrete, number
-from ..matrix import MatrixMemory
-from ..unitspace import LEVELS, Units
+from ..checks import as_floats, is_concrete, number
+from ..spaces.units import LEVELS, Units
+from ..stores.matrix import MatrixMemory
 from .rules import AbstractIncrementalRule, checked_patterns, written
 
 

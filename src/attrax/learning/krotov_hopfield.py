@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from ..errors import number
+from ..checks import number
 
 
 class MomentumState(NamedTuple):

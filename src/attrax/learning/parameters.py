@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from ..checks import is_concrete
 from ..dynamics.base import AbstractDynamics
-from ..errors import is_concrete
 from ..hierarchical import HierarchicalMemory, Neurons
 
 # Fields of attrax's own parts that are checked to be above zero where these are made.

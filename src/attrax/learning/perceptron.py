@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import is_concrete, number, whole_number
-from ..matrix import MatrixMemory
+from ..checks import is_concrete, number, whole_number
 from ..separation.base import inverse
-from ..unitspace import Units
+from ..spaces.units import Units
+from ..stores.matrix import MatrixMemory
 from .rules import AbstractRule, checked_memory, checked_patterns
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import is_concrete
-from ..matrix import MatrixMemory
+from ..checks import is_concrete
 from ..similarity.sums import products
-from ..unitspace import Units
+from ..spaces.units import Units
+from ..stores.matrix import MatrixMemory
 from .rules import AbstractIncrementalRule, checked_patterns, written
 
 _REMEDY = "Leave them out, or pass dependent='ignore', which stores their span"

@@ -9,10 +9,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import as_floats, is_concrete
-from ..matrix import MatrixMemory
-from ..precision import accumulate
-from ..unitspace import Units, check_states
+from ..arithmetic import accumulate
+from ..checks import as_floats, is_concrete
+from ..spaces.units import Units, check_states
+from ..stores.matrix import MatrixMemory
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
 if TYPE_CHECKING:

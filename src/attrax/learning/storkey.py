@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..matrix import MatrixMemory
 from ..similarity.sums import products
-from ..unitspace import Units
+from ..spaces.units import Units
+from ..stores.matrix import MatrixMemory
 from .rules import AbstractIncrementalRule, checked_patterns, written
 
 

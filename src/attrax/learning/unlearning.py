@@ -7,9 +7,9 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..checks import one_key, positive, whole_number
 from ..dynamics.asynchronous import Asynchronous
-from ..errors import one_key, positive, whole_number
-from ..matrix import MatrixMemory
+from ..stores.matrix import MatrixMemory
 from .rules import checked_memory
 
 

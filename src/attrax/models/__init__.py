@@ -1,6 +1,6 @@
 """Named systems of the literature, each a short composition of attrax's parts."""
 
-from .binary import BinaryMemory as BinaryMemory
+from ..stores.binary import BinaryMemory as BinaryMemory
 from .classifier import DenseClassifier as DenseClassifier
 from .classifier import dense_classifier as dense_classifier
 from .classifier_training import train_dense_classifier as train_dense_classifier

@@ -9,10 +9,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..errors import as_floats, is_concrete, is_floats, number, one_key, positive, whole_number
-from ..memory import Memory
+from ..checks import as_floats, is_concrete, is_floats, number, one_key, positive, whole_number
 from ..separation import Power
 from ..similarity import Dot
+from ..stores.rows import Memory
 
 
 class DenseClassifier(eqx.Module):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..errors import as_floats, positive, whole_number
+from ..checks import as_floats, positive, whole_number
 from ..learning import Trained, krotov_hopfield, train
 from ..learning.batches import Batches, takes
 from .classifier import DenseClassifier

@@ -3,13 +3,13 @@
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ..errors import as_floats, positive, whole_number
+from ..checks import as_floats, positive, whole_number
 from ..hierarchical import HierarchicalMemory, LateralSynapse, Neurons, Tanh
 from ..learning.hebb import Hebb
 from ..learning.rules import AbstractRule
-from ..matrix import MatrixMemory
 from ..separation import Power, Softmax
-from .binary import BinaryMemory
+from ..stores.binary import BinaryMemory
+from ..stores.matrix import MatrixMemory
 
 
 def hopfield_network(patterns: ArrayLike, rule: AbstractRule | None = None) -> MatrixMemory:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import as_floats, positive
+from ..checks import as_floats, positive
 from ..hierarchical import (
     Absolute,
     AbstractLagrangian,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..errors import as_floats, positive
+from ..checks import as_floats, positive
 from ..hierarchical import (
     AbstractLagrangian,
     ConvolutionSynapse,

@@ -13,7 +13,7 @@ from ..dynamics.base import Outcome
 from ..dynamics.sweeps import Order
 from ..models import exponential_memory
 from ..retrieval import retrieve
-from ..unitspace import decided
+from ..spaces.units import decided
 
 # What rounding may raise an energy by, in units of its largest term; as in `Certificate`.
 ROUNDING = 32 * float(np.finfo(np.float64).eps)

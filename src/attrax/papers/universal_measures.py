@@ -8,9 +8,9 @@ import numpy as np
 
 from ..data import random_patterns
 from ..evaluate import scores
-from ..memory import Memory
 from ..separation import Identity, Power, Softmax, SumNormalised, Threshold, TopK
 from ..similarity import Cosine, Dot, Euclidean, Hamming, JensenShannon, KullbackLeibler
+from ..stores.rows import Memory
 from .universal_experiments import SIMILARITIES
 
 _STEP, _STEPS = 2e-3, 5000

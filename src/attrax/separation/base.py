@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..errors import NoEnergyError
+from ..checks import NoEnergyError
 
 # What leaves must declare, as a class variable, a property or a field; a type checker that took
 # these for fields would want them as arguments of every leaf.

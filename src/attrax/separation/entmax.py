@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..errors import positive
+from ..checks import positive
 from .base import AbstractImplicit, Range, inverse, masked_terms
 
 _STEPS = 60

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..precision import accumulate
+from ..arithmetic import accumulate
 from .base import (
     AbstractAdditive,
     AbstractImplicit,

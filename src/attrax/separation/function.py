@@ -7,7 +7,7 @@ from typing import ClassVar
 import equinox as eqx
 from jaxtyping import Array, Bool, Float
 
-from ..errors import NoEnergyError
+from ..checks import NoEnergyError
 from .base import AbstractSeparation, Range
 
 

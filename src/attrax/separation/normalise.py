@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..errors import NoEnergyError
+from ..checks import NoEnergyError
 from .base import AbstractAdditive, AbstractImplicit, AbstractSeparation, Range, inverse
 
 _NO_GRADIENT = (

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import positive
+from ..checks import positive
 from .base import AbstractAdditive, Range, inverse, shift
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..errors import number
+from ..checks import number
 from .base import AbstractElementwise, Range
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..errors import whole_number
+from ..checks import whole_number
 from .base import AbstractAdditive, AbstractSelective, Range
 
 

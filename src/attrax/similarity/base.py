@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..errors import is_concrete
-from ..precision import accumulate
+from ..arithmetic import accumulate
+from ..checks import is_concrete
 from ..separation.base import Range
 from .centroids import Centroid
 

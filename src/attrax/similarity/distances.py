@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..precision import accumulate
+from ..arithmetic import accumulate
 from ..separation.base import Range
 from .base import AbstractSimilarity
 from .centroids import WeightedMean, WeightedMedian, WeightedMode

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..precision import accumulate
+from ..arithmetic import accumulate
 from ..separation.base import Range, inverse
 from .base import AbstractSimilarity
 from .centroids import DistributionMean, distributions

@@ -7,8 +7,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from ..errors import as_floats, is_concrete
-from ..precision import accumulate
+from ..arithmetic import accumulate
+from ..checks import as_floats, is_concrete
 
 # What a formula takes: a number, an array, or nested lists of numbers.
 Numbers = ArrayLike | list | tuple

@@ -11,9 +11,9 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float
 
-from .errors import is_concrete, whole_number
-from .separation import AbstractAdditive, AbstractSelective, AbstractSeparation
-from .separation.fold import Query, Reading, Rows, fold
+from ..checks import is_concrete, whole_number
+from ..separation import AbstractAdditive, AbstractSelective, AbstractSeparation
+from ..separation.fold import Query, Reading, Rows, fold
 
 # Blocks of about a megabyte of keys stay in a core's cache while all queries pass over them, and
 # so do the scores of no more than 1024 rows. Products of fewer than 256 rows are slow. Up to a few

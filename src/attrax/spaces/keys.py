@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .answer import Answer
-from .errors import NoEnergyError
+from ..checks import NoEnergyError
+from .base import Answer
 
 
 class KeySpace(eqx.Module):

@@ -10,23 +10,23 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from . import storage
-from .errors import NoEnergyError, as_floats, as_mask, is_concrete
-from .fitting import check_domain, check_fields, why_no_energy
-from .keyspace import KeySpace
-from .separation import AbstractSeparation, Max, SeparationFunction, Softmax
-from .separation.fold import Query, Reading, Rows, fold
-from .similarity import AbstractSimilarity, Correlation, SimilarityFunction
-from .similarity.calibrate import default_beta
-from .similarity.centroids import (
+from ..checks import NoEnergyError, as_floats, as_mask, is_concrete
+from ..separation import AbstractSeparation, Max, SeparationFunction, Softmax
+from ..separation.fold import Query, Reading, Rows, fold
+from ..similarity import AbstractSimilarity, Correlation, SimilarityFunction
+from ..similarity.calibrate import default_beta
+from ..similarity.centroids import (
     WeightedMedian,
     WeightedMode,
     standardise,
 )
+from ..spaces.keys import KeySpace
+from . import storage
+from .checks import check_domain, check_fields, why_no_energy
 from .storage import Placement
 
 if TYPE_CHECKING:
-    from .hierarchical import HierarchicalMemory
+    from ..hierarchical import HierarchicalMemory
     from .matrix import MatrixMemory
 
 
@@ -291,7 +291,7 @@ class Memory(eqx.Module):
 
         **Source:** [krotov2021large]; [millidge2022universal]
         """
-        from .hierarchical.tied import tied_network
+        from ..hierarchical.tied import tied_network
 
         return tied_network(self, tau=tau)
 

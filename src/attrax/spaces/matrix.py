@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .answer import Answer
-from .errors import NoEnergyError
-from .precision import accumulate
-from .similarity.sums import products
-from .unitspace import AbstractUnitSpace
+from ..arithmetic import accumulate
+from ..checks import NoEnergyError
+from ..similarity.sums import products
+from .base import Answer
+from .units import AbstractUnitSpace
 
 
 class MatrixSpace(eqx.Module):

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
 
-from .answer import Answer
-from .errors import NoEnergyError, is_concrete
+from ..checks import NoEnergyError, is_concrete
+from .base import Answer
 
 Units = Literal["real", "signs", "bits"]
 LEVELS = {"signs": (-1.0, 1.0), "bits": (0.0, 1.0)}

@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..arithmetic import accumulate
+from ..separation import Identity, SumNormalised
+from ..similarity import AbstractSimilarity, Correlation, Dot
+from ..similarity.centroids import WeightedSum
 from .matrix import MatrixMemory
-from .precision import accumulate
-from .separation import Identity, SumNormalised
-from .similarity import AbstractSimilarity, Correlation, Dot
-from .similarity.centroids import WeightedSum
 
 
 class Features(eqx.Module):

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from .separation import AbstractSeparation
-from .similarity import AbstractSimilarity
-from .similarity.centroids import WeightedMean, WeightedSum
+from ..separation import AbstractSeparation
+from ..similarity import AbstractSimilarity
+from ..similarity.centroids import WeightedMean, WeightedSum
 
 _WITHIN = {
     "signed": ("signed", "non-negative", "positive", "non-positive"),

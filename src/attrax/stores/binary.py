@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..errors import NoEnergyError, as_floats, is_floats
-from ..precision import accumulate
+from ..arithmetic import accumulate
+from ..checks import NoEnergyError, as_floats, is_floats
 from ..separation import AbstractAdditive, GhostSoftmax, Power, Softmax, SumNormalised
 from ..separation.base import AbstractImplicit, largest, match
 from ..similarity.sums import products
-from ..unitspace import AbstractUnitSpace, check_states, decided
+from ..spaces.units import AbstractUnitSpace, check_states, decided
 
 
 class BinaryMemory(eqx.Module):

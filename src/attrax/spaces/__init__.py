@@ -1,0 +1,1 @@
+"""Spaces: a store and one query as a dynamical system."""
