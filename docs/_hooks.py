@@ -84,7 +84,15 @@ def on_post_build(config: MkDocsConfig) -> None:
         lacks = "no results: add a folder to attrax.papers" if slug in pages else "no page"
         log.warning("docs/systems/%s.md: the system has %s", slug, lacks)
     text = "".join(p.read_text(encoding="utf-8") for p in Path(config.docs_dir).glob("api/*.md"))
-    named = [_find(name) for name in DIRECTIVE.findall(text)]
+    names = DIRECTIVE.findall(text)
+    for name in names:
+        parent, _, last = name.rpartition(".")
+        if isinstance(_find(name), ModuleType) and not isinstance(
+            getattr(_find(parent), last), ModuleType
+        ):
+            advice = f"write `::: {name}.{last}` with `heading: {name}` in its options"
+            log.warning("`::: %s` shows the module of that name: %s", name, advice)
+    named = [_find(name) for name in names]
     for name, thing in _public().items():
         if not any(thing is other or _is_member(thing, other) for other in named):
             log.warning("%s is public but in no page of docs/api: add `::: %s`", name, name)

@@ -12,6 +12,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 def table(text):
     """The rows of Markdown tables with a number in each cell but the first, by their names."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    rows = [[cell for cell in row if cell != "–"] for row in rows]  # – was not measured
     numbers = {row[0]: row[1:] for row in rows if all(c.isdigit() for c in row[1:]) and row[1:]}
     return {name: [int(cell) for cell in cells] for name, cells in numbers.items()}
 
