@@ -96,7 +96,7 @@ def positive(name: str, value: Any) -> Array:
 def number(name: str, value: Any) -> Array:
     """`value` as a floating-point scalar.
 
-    **Raises:** `TypeError` if it is no number; `ValueError` for an array of several, or NaN.
+    **Raises:** `TypeError` if it is not a number; `ValueError` for an array of several, or NaN.
     """
     array = value if isinstance(value, jax.Array) else np.asarray(value)
     if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):

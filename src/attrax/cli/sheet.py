@@ -48,7 +48,7 @@ def draw(columns: list[Column], shape: tuple[int, ...]) -> Callable[[Path], None
         stored, damaged, retrieved = (_padded(rows, math.prod(drawn)) for rows in column[1:4])
         plot.recall_sheet(stored, damaged, retrieved, drawn, column.energies, [top, bottom])
         top.set_title(column.title, fontsize=10)
-        bottom.set_xlabel("steps, each a fifth of a read")
+        bottom.set_xlabel("step (damped: 1/5 of a full update)")
         if j:
             top.set_yticks([])
             bottom.set_ylabel("")

@@ -119,7 +119,7 @@ class AbstractDynamics(eqx.Module):
 
 
 def check_dynamics(dynamics: Any, units: str) -> None:
-    """Refuse what is no dynamics, and those that would leave the states of two-state units.
+    """Refuse anything but dynamics, and those that would leave the states of two-state units.
 
     **Arguments:**
 

@@ -18,7 +18,7 @@ _ROUNDING = 32
 class Certificate(eqx.Module):
     """The largest rise of the energy along a run; leading axes are those of the queries.
 
-    - `rise` (...): the largest rise in one step, 0 if there was none; NaN where the energy was.
+    - `rise` (...): the largest rise in one step, 0 if there was none; NaN where the energy was NaN.
     - `step` (...): the step that made it, the first being 1; 0 if there was none.
     - `scale` (...): the largest term of the energy along the run, by which rounding is measured.
     """

@@ -59,7 +59,7 @@ class Coordinates(AbstractDynamics):
     def run(self, model: Any, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`.
 
-        **Raises:** `TypeError` for a model that is no network; `ValueError` for a network in
+        **Raises:** `TypeError` for a model that is not a network; `ValueError` for a network in
         which a single neuron has no exact update.
         """
         if not hasattr(model, "sweep"):

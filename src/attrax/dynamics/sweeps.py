@@ -30,8 +30,8 @@ class Order(eqx.Module):
     - `order`: "random", "cyclic", or indices of all units, shape (d,).
     - `seed`: of random orders, a whole number from 0 to 2³² − 1.
 
-    **Raises:** `ValueError` for anything else, and for indices that are no permutation;
-    `TypeError` for a seed that is no whole number.
+    **Raises:** `ValueError` for anything else, and for indices that are not a permutation;
+    `TypeError` for a seed that is not a whole number.
     """
 
     kind: str = eqx.field(static=True)

@@ -14,7 +14,7 @@ from ..checks import as_floats, is_concrete, number
 
 
 class Band(NamedTuple):
-    """A number that was measured and where it lies with some confidence; all of one shape.
+    """An estimate and its confidence interval, all of one shape.
 
     - `value`: the estimate.
     - `low`, `high`: the ends of its confidence interval.

@@ -47,7 +47,8 @@ def bit_error(
 
     **Arguments:**
 
-    - `state`: of two states, shape (..., d). Where NaN got in under jit, it differs.
+    - `state`: of two states, shape (..., d). NaN entries (possible under jit) count as
+      different.
     - `pattern`: likewise. Leading axes are broadcast against those of `state`.
     - `units`: "signs" (−1 and +1) or "bits" (0 and 1).
 

@@ -45,7 +45,7 @@ def units_made(make: Callable, shape: tuple[int, int], dtype: Any) -> Units:
 def allowed_units(tolerance: Any, d: int) -> int:
     """How many of d units may be wrong, from the share that may be.
 
-    **Raises:** `TypeError` for what is no number; `ValueError` for a share outside [0, ½).
+    **Raises:** `TypeError` if it is not a number; `ValueError` for a share outside [0, ½).
     """
     tolerance = plain_number("tolerance", tolerance)
     if not 0 <= tolerance < 0.5:

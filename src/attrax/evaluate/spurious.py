@@ -78,7 +78,7 @@ def classify_states(
     **Returns:** a `States`.
 
     **Raises:** `ValueError` for shapes that do not go together, empty arrays, graded states, bits,
-    an even or too large number of mixtures, and a tolerance that is no whole number from 0 to
+    an even or too large number of mixtures, and a tolerance that is not a whole number from 0 to
     below d/2; under jit values are not looked at.
 
     **Source:** [amit1985spin]

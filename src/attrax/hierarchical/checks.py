@@ -111,7 +111,7 @@ def _as_synapse(synapse, layers) -> AbstractSynapse:
 def checked_parts(frozen: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Names of what is frozen, each once.
 
-    **Raises:** `TypeError` or `ValueError` for what is no name of a layer or part.
+    **Raises:** `TypeError` or `ValueError` if it is not the name of a layer or part.
     """
     if isinstance(frozen, str) or not isinstance(frozen, tuple | list):
         raise TypeError(f"`frozen` must be names of layers or parts, but it is {frozen!r}.")

@@ -95,7 +95,7 @@ class SeparationLagrangian(AbstractLagrangian):
     axis: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        """Refuse what is no separation, or no axis."""
+        """Refuse anything but a separation and an axis."""
         if not isinstance(self.separation, AbstractSeparation):
             raise TypeError(
                 "`separation` must be one of attrax.separation, "

@@ -34,7 +34,7 @@ class SimilaritySynapse(AbstractSynapse):
       neurons and a layer f of N, in this order.
     - `state_term`: False leaves the ½|g|² of the layer in, whatever the similarity.
 
-    **Raises:** `TypeError` if `similarity` is no similarity; `ValueError` for wrong shapes or
+    **Raises:** `TypeError` if `similarity` is not one; `ValueError` for wrong shapes or
     rows.
 
     **Source:** [millidge2022universal]

@@ -52,7 +52,7 @@ class Checkpoint:
 
         - `state`: one of the same structure, shapes and types.
 
-        **Raises:** `FileFormatError` for a file that is no checkpoint, or damaged; `ValueError`
+        **Raises:** `FileFormatError` if the file is not a checkpoint or is damaged; `ValueError`
         for one of another run.
         """
         if not self.path.exists():

@@ -17,13 +17,14 @@ from .rules import AbstractIncrementalRule, checked_patterns, written
 class Hebb(AbstractIncrementalRule):
     """W = (1/d) Σ ξ ξᵀ over the patterns ξ: units that agree are coupled.
 
-    For signs; of bits V the signs ξ = 2V − 1 are stored, and thresholds are zero, as in 1982. The
-    sum is kept in whole numbers and 1/d as the memory's `scale`: fields and ties are exact.
+    The patterns are signs; of bits V the rule stores the signs ξ = 2V − 1, with zero thresholds, as
+    in 1982. The sum is kept in whole numbers and 1/d as the memory's `scale`, so that fields and
+    ties are exact.
 
-    The rule to start from: local, incremental, and a pattern can be removed. It holds 0.138 d
-    random patterns of signs with few errors, one without any with N up to d/(2 ln d), and far fewer
-    where they are correlated; bits see twice the noise. `PseudoInverse` and `Storkey` hold more,
-    and `SparseHebb` is for patterns of few ones.
+    This is the rule to start from: it is local and incremental, and a pattern can be removed. It
+    stores up to 0.138 d random ±1 patterns with few errors, up to d/(2 ln d) if a given pattern
+    must be error-free, and far fewer correlated ones; bits see twice the noise. `PseudoInverse` and
+    `Storkey` hold more, and `SparseHebb` is for patterns of few ones.
 
     **Arguments:**
 

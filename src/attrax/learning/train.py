@@ -97,7 +97,7 @@ def train(
     **Returns:** a `Trained`.
 
     **Raises:** `ValueError` or `TypeError` for wrong arguments, and for a checkpoint of another
-    run; `FileFormatError` for a file that is none; `FloatingPointError` if the loss or a
+    run; `FileFormatError` if the file is not one; `FloatingPointError` if the loss or a
     parameter becomes infinite or NaN, which leaves the last checkpoint as it is.
     """
     steps, every = whole_number("steps", steps), whole_number("every", every)

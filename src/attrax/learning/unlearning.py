@@ -24,12 +24,12 @@ def _checked_steps(steps: Any) -> int:
 class Unlearning(eqx.Module):
     """W −= (ε/d) σ σᵀ, again and again, σ being where the network settles from a random state.
 
-    For signs, and memories that `Hebb` has made of N patterns. Random states settle in spurious
-    ones more often than in patterns, which are thus lowered less: those that the load had made
-    unstable come back. What counts is ε · steps. At N as much is taken away as was stored, and
-    nothing is left; from N/2 at loads up to 0.3 to 2N/3 at a load of a half is well. With d = 100
-    and steps = N/(2ε), ε = 0.01, the overlap of patterns with where they settle rises from 0.88 to
-    1.00 at a load of 0.2.
+    This is for signs, and for memories that `Hebb` has made of N patterns. Random states settle in
+    spurious states more often than in patterns, so patterns are weakened less, and those that the
+    load had made unstable come back. The product ε · steps matters. At ε · steps = N everything
+    stored has been removed. Good values: N/2 for loads up to 0.3, rising to 2N/3 at load 0.5. With
+    d = 100, ε = 0.01 and steps = N/(2ε), the overlap of patterns with the states they settle in
+    rises from 0.88 to 1.00 at a load of 0.2.
 
     **Arguments:**
 
@@ -37,7 +37,7 @@ class Unlearning(eqx.Module):
     - `steps`: how many states are unlearnt, one after another, ≥ 1.
 
     **Raises:** `ValueError` for a rate or a number of steps out of range; on a call `TypeError` or
-    `ValueError` for memories of other units or without an energy, and for what is no key.
+    `ValueError` for memories of other units or without an energy, and if `key` is not a key.
 
     **Source:** [hopfield1983unlearning]
     """

@@ -132,7 +132,7 @@ class DenseClassifier(eqx.Module):
 
         - `image`: shape (N,); `label`: from 0 to C − 1.
 
-        **Raises:** `ValueError` for another shape of the image, and a label that is no class.
+        **Raises:** `ValueError` for another shape of the image, and a label that is not a class.
         """
         label = self.check_labels("label", label, ())
         gains = self._gains(self._scores(self._image(image)), jnp.take(self.votes, label, axis=1))
@@ -162,7 +162,7 @@ class DenseClassifier(eqx.Module):
         - `images`: shape (B, N); `labels`: shape (B,), from 0 to C − 1.
         - `power`: m ≥ 1. Large m ask that no image be far off, small ones that few be.
 
-        **Raises:** `ValueError` for images of another shape, labels that are no classes or not one
+        **Raises:** `ValueError` for images of another shape, labels that are not classes or not one
         an image, and m below 1.
         """
         dtype = self.memories.dtype

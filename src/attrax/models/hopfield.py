@@ -22,7 +22,7 @@ def hopfield_network(patterns: ArrayLike, rule: AbstractRule | None = None) -> M
 
     **Returns:** an `attrax.MatrixMemory`, which `retrieve` runs one unit after another.
 
-    **Raises:** `ValueError` for states that the rule is not for; `TypeError` for what is no rule.
+    **Raises:** `ValueError` for states that the rule is not for; `TypeError` if `rule` is not one.
 
     **Source:** [hopfield1982neural]
     """

@@ -55,7 +55,7 @@ class AbstractSeparation(eqx.Module):
     """Whether the weights are never negative, for scores of its domain."""
 
     lacks_potential: Declared[str | None]
-    """Why the weights are no gradient of a convex potential; `None` where they are."""
+    """Why the weights are not the gradient of a convex potential; `None` where they are."""
 
     @abstractmethod
     def __call__(

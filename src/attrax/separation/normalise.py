@@ -61,7 +61,7 @@ class SumNormalised(AbstractAdditive):
 
     @property
     def lacks_potential(self) -> str | None:
-        """Why weights divided by their own sum are no gradient."""
+        """Why weights divided by their own sum are not a gradient."""
         return self.inner.lacks_potential if self.inner.normalised else _NO_GRADIENT
 
     def terms(self, scores, reference):
@@ -88,7 +88,7 @@ class ScoreNormalised(AbstractSeparation):
 
     - `inner`: any separation.
 
-    **Raises:** `TypeError` if `inner` is no separation.
+    **Raises:** `TypeError` if `inner` is not a separation.
 
     **Source:** [millidge2022universal]
     """
@@ -96,7 +96,7 @@ class ScoreNormalised(AbstractSeparation):
     inner: AbstractSeparation
 
     def __check_init__(self):
-        """Refuse what is no separation."""
+        """Refuse anything but a separation."""
         if not isinstance(self.inner, AbstractSeparation):
             raise TypeError(
                 "`inner` must be a separation such as Softmax(1000), "

@@ -53,7 +53,7 @@ class Power(AbstractAdditive):
     higher than the weights'. With `rectified` negative scores weigh zero.
 
     Terms are kept relative to the largest |score|, so sums never overflow; finished weights can:
-    784²⁰ is no float32. Divide by `scale` (the entries of a ±1 pattern, say), or wrap in
+    784²⁰ exceeds float32. Divide by `scale` (the entries of a ±1 pattern, say), or wrap in
     `SumNormalised`.
 
     **Arguments:**

@@ -59,7 +59,7 @@ class BinaryMemory(eqx.Module):
         self.check_loaded()
 
     def check_loaded(self) -> None:
-        """Refuse a separation that is no sum over memories, and rows that a file may describe.
+        """Refuse a separation that is not a sum over memories, and rows that a file may describe.
 
         **Raises:** `TypeError` that names a separation that is one; `ValueError` for the rows.
         """

@@ -285,7 +285,8 @@ class MatrixMemory(eqx.Module):
     def remove(self, key: ArrayLike, value: ArrayLike | None = None) -> "MatrixMemory":
         """A memory without a pattern that was written before: what `write` does, undone.
 
-        Whether it was written cannot be seen: one that was not leaves what nothing can recall.
+        This cannot check that the pattern was stored; removing one that was not adds noise to the
+        matrix.
 
         **Arguments:**
 

@@ -63,7 +63,8 @@ class Memory(eqx.Module):
     - `block`: rows read at a time. `None` chooses: about a megabyte of keys once there are many.
 
     **Raises:** `ValueError` for wrong shapes, NaN, no rows at all, scores outside the separation's
-    domain, or rows too alike to choose β for; `TypeError` for what is no similarity or separation.
+    domain, or rows too alike to choose β for; `TypeError` if `similarity` or `separation` is
+    neither.
 
     **Source:** [millidge2022universal]
     """

@@ -19,7 +19,7 @@ def reals(**arguments: Numbers) -> tuple[Array, ...]:
 
     The widest type of those that came as floating-point arrays, and at least float32.
 
-    **Raises:** `TypeError` or `ValueError` naming the argument, if it is no array of finite
+    **Raises:** `TypeError` or `ValueError` naming the argument, if it is not an array of finite
     numbers; `ValueError` if the shapes do not go together.
     """
     arrays = {name: as_floats(name, value) for name, value in arguments.items()}
@@ -56,7 +56,7 @@ def bounded(name: str, array: Array, low: int | float, high: int | float = np.in
 def whole(name: str, array: Array) -> None:
     """Checks that all entries of a concrete array are whole numbers.
 
-    **Raises:** `ValueError` naming the argument and the first entry that is none.
+    **Raises:** `ValueError` naming the argument and the first entry that is wrong.
     """
     if not is_concrete(array):
         return
