@@ -12,7 +12,7 @@ export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types contracts docs bench record rivals clean distclean
+.PHONY: help demo test lint format types contracts docs examples bench record rivals clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ contracts: $(VENV)/.stamp-dev ## which part may import which
 
 docs: $(VENV)/.stamp-dev ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+examples: $(VENV)/.stamp-dev ## run the examples, and keep what they print and draw for the docs
+	$(BIN)/python docs/_examples.py
 
 bench: $(RIVALS)/.stamp ## speed beside other libraries
 	$(RIVALS)/bin/python -m pytest benchmarks --override-ini addopts=--import-mode=importlib \

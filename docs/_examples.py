@@ -1,8 +1,9 @@
 """Example scripts, what they print and the pictures they save, as pages.
 
-`python docs/_examples.py [NAME ...]` runs the scripts and records both in `docs/img/examples`;
-the tests compare what is printed with it. In a script, the docstring and comment lines that begin
-with `# ` in the first column are text, everything else is code.
+`make examples` runs the scripts of `RECORDED` and keeps both in `docs/img/examples`; the tests
+compare what is printed with it. The other scripts print the tables of a guide, which shows them
+and their picture. In a script, the docstring and comment lines that begin with `# ` in the first
+column are text, everything else is code.
 """
 
 import ast
@@ -10,12 +11,20 @@ import contextlib
 import io
 import os
 import runpy
-import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-RECORD = ROOT / "docs" / "img" / "examples"
+IMAGES = ROOT / "docs" / "img"
+RECORD = IMAGES / "examples"
+RECORDED = ("complete", "denoise", "learn", "own_images")
+# The guides that show what the other scripts print.
+GUIDES = {
+    "which_beta": "choosing.md",
+    "which_dynamics": "which-dynamics.md",
+    "which_memory": "which-memory.md",
+    "which_similarity": "choosing.md",
+}
 
 
 def paths() -> list[Path]:
@@ -24,7 +33,7 @@ def paths() -> list[Path]:
 
 
 def page(path: Path) -> str:
-    """Markdown of one script: its text and code, then its output and its pictures."""
+    """Markdown of one script: its text, its picture, its code, and what it prints."""
     source = path.read_text(encoding="utf-8")
     module = ast.parse(source)
     doc = ast.get_docstring(module) or ""
@@ -32,15 +41,20 @@ def page(path: Path) -> str:
     if doc:
         lines = lines[module.body[0].end_lineno :]
     title, _, rest = doc.partition("\n")
-    pictures = [
-        f"![{title.rstrip('.')}: what the script draws](../img/examples/{picture.name})"
-        for picture in sorted(RECORD.glob(f"{path.stem}*.png"))
+    title = title.rstrip(".")
+    parts = [f"# {title}", rest.strip()]
+    if path.stem in GUIDES:
+        parts.append(f"[The guide](../{GUIDES[path.stem]}) shows what the script prints.")
+    parts += [
+        f"![The picture that the script draws: {title}](../{picture.relative_to(IMAGES.parent)})"
+        for folder in (RECORD, IMAGES)
+        if (picture := folder / f"{path.stem}.png").exists()
     ]
-    parts = [f"# {title.rstrip('.')}", rest.strip(), *pictures, f"`python examples/{path.name}`"]
+    parts.append(f"Run it by `python examples/{path.name}`.")
     parts += [text if is_text else f"```python\n{text}\n```" for is_text, text in _blocks(lines)]
-    printed = RECORD / f"{path.stem}.txt"
-    if printed.exists():
-        parts += ["It prints:", f"```text\n{printed.read_text(encoding='utf-8').rstrip()}\n```"]
+    if path.stem in RECORDED:
+        printed = (RECORD / f"{path.stem}.txt").read_text(encoding="utf-8")
+        parts += ["## Output", f"```text\n{printed.rstrip()}\n```"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -59,9 +73,8 @@ def record(path: Path) -> None:
     RECORD.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         (RECORD / f"{path.stem}.txt").write_text(run(path, folder), encoding="utf-8")
-        for picture in sorted(Path(folder).glob("*.png")):
-            # 256 colours are a third of the size, and nobody sees it.
-            with Image.open(picture) as image:
+        for picture in Path(folder).glob("*.png"):  # one at most
+            with Image.open(picture) as image:  # 256 colours are a third of the size
                 small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
                 small.save(RECORD / f"{path.stem}.png", optimize=True)
 
@@ -79,7 +92,5 @@ def _blocks(lines: list[str]) -> list[tuple[bool, str]]:
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:]
-    for script in paths():
-        if not chosen or script.stem in chosen:
-            record(script)
+    for name in RECORDED:
+        record(ROOT / "examples" / f"{name}.py")

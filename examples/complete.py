@@ -1,8 +1,8 @@
 """Complete pictures from the part that is known.
 
-Of each picture the upper half is given. A query of which half is zero is nearer to dark pictures
-than to the right one; what helps is to say which entries are known: `known=`. They are kept, and
-memories are compared by them alone.
+The upper half of each picture is given. A query whose lower half is zero is nearer to dark pictures
+than to the right one. It helps to say which entries are `known=`: they are kept, and memories are
+compared by them alone.
 """
 
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ told = attrax.retrieve(memory, halves, known=known)
 print(f"half of it zero:   {right(blind.state)} of {len(x)} are the right picture")
 print(f"known= is given:   {right(told.state)} of {len(x)}")
 
-# Entries that are not known may be anything, NaN too: that is how missing values often come.
+# Entries that are not known may be anything, even NaN, which is how missing values often come.
 
 missing = jnp.where(known[None], x, jnp.nan)
 same = attrax.retrieve(memory, missing, known=known)

@@ -1,8 +1,8 @@
-"""Learn the memories themselves, by gradient through the retrieval.
+"""Learn what to store.
 
-A network of 100 softmax neurons above an image is given noisy pictures, and its weights are moved
-so that one step down its energy takes the noise away. What it stores in the end are not the
-pictures, but prototypes and parts that serve many of them.
+A network of 100 softmax neurons above an image is given noisy pictures. Gradients through the
+retrieval move its weights until one step down its energy removes the noise. In the end it does not
+store the pictures, but prototypes and parts that serve many of them.
 """
 
 import jax

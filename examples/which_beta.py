@@ -1,7 +1,7 @@
 """Which separation, and how sharp?
 
-Softmax with inverse temperature β weighs memories by exp(β score). Too small a β mixes them; a
-large one reads the best memory alone. Here β goes from 3 to 3000 for three sizes of memory, and
+Softmax with inverse temperature β weighs memories by exp(β score). A β that is too small mixes
+them; a large β reads only the best one. Here β goes from 3 to 3000 for three sizes of memory, and
 the curve says how many of 50 noisy pictures come back, every pixel to within half a grey level.
 The vertical lines are the β that `Memory(patterns)` chooses for itself.
 """
@@ -38,8 +38,8 @@ ax.spines[["top", "right"]].set_visible(False)
 ax.legend()
 figure.savefig("which_beta.png", dpi=110)
 
-# The same for other separations, of 1000 memories. Weights that do not sum to one lead away from
-# what is stored, so powers are normalised.
+# Other separations, for 1000 memories. Weights that do not sum to one lead away from what is
+# stored, so powers are normalised.
 
 choices = {
     "none given: softmax, β chosen for the data": None,

@@ -41,8 +41,8 @@ choices = {
     "Flow()": dynamics.Flow(max_steps=300),
 }
 
-# In the stiff network one layer is a thousand times faster than another, in the lateral one neurons
-# of a layer are joined with one another, and in the binary one they are signs.
+# In the stiff network one layer is a thousand times faster than another; in the lateral network the
+# neurons of a layer are joined with one another; in the binary network they are signs.
 
 figure = Figure(figsize=(6.4, 3.6), layout="constrained")
 ax = figure.subplots()

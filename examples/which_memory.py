@@ -1,9 +1,9 @@
 """Which memory?
 
-Patterns of 100 signs are stored in six memories: random ones, and pictures of clothes, reduced to
-10 × 10 pixels that are bright or dark. A tenth of the signs of a pattern is flipped, and the memory
-runs from there. Counted is how often every sign comes back, over five draws of patterns with twenty
-queries each. Bands are Wilson's intervals of 95 %, of independent queries.
+Six memories store patterns of 100 signs: random ones, and pictures of clothes, reduced to 10 × 10
+pixels that are bright or dark. A tenth of the signs of a pattern is flipped, and the memory runs
+from there. The script counts how often every sign comes back, over five draws of patterns with
+twenty queries each. Bands are Wilson's 95 % intervals for independent queries.
 """
 
 import time
@@ -30,9 +30,9 @@ overlaps = (pictures @ pictures.T)[~np.eye(len(pictures), dtype=bool)].reshape(l
 print(len(pictures), "pictures; mean |overlap| of two:", np.abs(overlaps / side**2).mean().round(2))
 print("one pixel apart from another:", np.mean(overlaps.max(axis=1) == side**2 - 2).round(2))
 
-# A rule writes pattern after pattern, and dense memories take rows of zeros for nothing. So one
+# A rule writes pattern after pattern, and rows of zeros change nothing in a dense memory. So one
 # program serves all numbers of patterns up to a capacity, of which there are two. Rules stop at the
-# first, 96, where next to nothing is restored by any of them.
+# first, 96, where none of them restores much.
 
 
 @eqx.filter_jit
@@ -113,7 +113,7 @@ def restored(draw, sizes):
 
 of_random, of_pictures = restored(random_rows, random_sizes), restored(picture_rows, picture_sizes)
 
-# In percent; rules stop at the capacity that is small.
+# The table is in percent; rules stop at the smaller capacity.
 
 print("| stored |", " | ".join(reversed(names)), "|")
 for found, what, sizes in (
@@ -125,8 +125,8 @@ for found, what, sizes in (
         shares = [f"{100 * k / (draws * queries):.0f}" for k in counts]
         print(f"| {size} {what} |", " | ".join(shares), "|")
 
-# What a memory keeps, and how long a run of twenty queries to rest takes, beside the fastest: the
-# medians of runs that take turns.
+# What does a memory keep, and how long do twenty queries take to come to rest, relative to the
+# fastest memory? Times are the medians of runs that take turns.
 
 rows = random_rows()
 cue = cues(rows[:queries])
@@ -146,7 +146,7 @@ for name, memory in timed.items():
     kept = sum(leaf.size for leaf in jax.tree.leaves(memory) if leaf.ndim == 2)
     print(f"| {name} | {kept} | {taken[name] / min(taken.values()):.1f} |")
 
-# The figure: both counts, and what six of 32 pictures come back as.
+# The figure shows both counts, and what six of 32 pictures come back as.
 
 figure = Figure(figsize=(10.4, 4.2), layout="constrained")
 axes = figure.subplots(1, 3, width_ratios=[1, 1, 0.85])

@@ -1,9 +1,9 @@
 """Which similarity?
 
 A similarity is good if the memory it scores best is the right one. Here 1000 pictures of clothes
-are stored, 100 of them are damaged in six ways, and the table says of how many, in percent, the
-right memory scored best: under each similarity, without any separation or iteration. Noise is
-clipped to [0, 1], where all similarities are defined.
+are stored, and 100 of them are damaged in six ways. The table says for how many of these, in
+percent, the right memory scores best under each similarity, without any separation or iteration.
+Noise is clipped to [0, 1], where all similarities are defined.
 """
 
 from functools import partial

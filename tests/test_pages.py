@@ -75,15 +75,44 @@ def test_the_blocks_of_a_page_run(page, elsewhere, picture):
     assert run_blocks(page) >= (page.name == "README.md")
 
 
+def split(text):
+    """Words and numbers of a text, apart."""
+    numbers = r"(?<![\w.])\d+(?:\.\d+)?(?![\w])"
+    return re.split(numbers, text), [float(number) for number in re.findall(numbers, text)]
+
+
+def compare(example, printed):
+    """What an example prints is what its page shows, but for what rounding may do elsewhere."""
+    record = ROOT / "docs" / "img" / "examples" / f"{example.stem}.txt"
+    words, numbers = split(record.read_text(encoding="utf-8"))
+    found_words, found_numbers = split(printed)
+    assert found_words == words
+    assert found_numbers == [
+        pytest.approx(number, abs=2) if number.is_integer() else pytest.approx(number, rel=0.02)
+        for number in numbers
+    ]
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=name)
-def test_an_example_runs(example, elsewhere, picture):
+def test_an_example_prints_what_its_page_shows(example, elsewhere, picture, capsys):
     runpy.run_path(str(example), run_name="__main__")
+    compare(example, capsys.readouterr().out)
 
 
 @pytest.mark.slow
-def test_the_example_that_learns_runs(printed, tmp_path):
-    assert "learnt weights" in printed(LEARN)
+def test_the_example_that_learns_prints_what_its_page_shows(printed, tmp_path):
+    compare(LEARN, printed(LEARN))
     assert (tmp_path / "learned.png").exists()
+
+
+def test_another_output_is_seen():
+    assert split("3 of 10: error 0.25") == (["", " of ", ": error ", ""], [3.0, 10.0, 0.25])
+    shown = (ROOT / "docs" / "img" / "examples" / "denoise.txt").read_text(encoding="utf-8")
+    example = ROOT / "examples" / "denoise.py"
+    compare(example, shown)
+    for other in (shown + "!", re.sub(r"\d+", "500", shown)):
+        with pytest.raises(AssertionError):
+            compare(example, other)
 
 
 def test_a_block_that_fails_is_seen(tmp_path):
