@@ -20,6 +20,7 @@ import _bibliography as bibliography
 import _examples as examples
 import _systems as systems
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -77,8 +78,13 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
     return PICTURE.sub(r'<a href="\2">\1</a>', content)
 
 
+@event_priority(-100)  # after the plugin that writes the index
 def on_post_build(config: MkDocsConfig) -> None:
-    """Compare what is public with the API reference, and the systems with their pages."""
+    """Compare what is public with the API reference, and the systems with their pages.
+
+    The index of the search is written once more, for pages that are opened as files.
+    """
+    _write_index(Path(config.site_dir) / "search")
     slugs, pages = {it.slug for it in papers.systems()}, {it.slug for it in systems.systems()}
     for slug in sorted(slugs ^ pages):
         lacks = "no results: add a folder to attrax.papers" if slug in pages else "no page"
@@ -96,6 +102,12 @@ def on_post_build(config: MkDocsConfig) -> None:
     for name, thing in _public().items():
         if not any(thing is other or _is_member(thing, other) for other in named):
             log.warning("%s is public but in no page of docs/api: add `::: %s`", name, name)
+
+
+def _write_index(folder: Path) -> None:
+    """The search index as a script, which a page that is opened as a file may load."""
+    index = (folder / "search_index.json").read_text(encoding="utf-8")
+    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")
 
 
 def _find(name: str) -> object:
