@@ -31,11 +31,11 @@ def dense_flip_probability(
     - `n_patterns`: number N ≥ 1 of stored patterns, any shape.
     - `d`: number of units, at least 2, any shape.
     - `degree`: n ≥ 1, any shape; whole if `exact`. 2 is the classical network.
-    - `exact`: take the law of the noise as it is at this d and N (the signal dⁿ − (d − 2)ⁿ, the
-      binomial overlaps, all moments), by its characteristic function; a sum that is exactly zero
-      counts as half. Then `d` must be whole and not traced. Absolute error: some 1e-6 in float32;
-      relative error: 20/d² to 40/d² at degree 2 where one unit in a thousand errs, less where
-      more do.
+    - `exact`: use the signal dⁿ − (d − 2)ⁿ and the noise of binomial overlaps at this d and N, by
+      its characteristic function, in place of their limits for many units; a sum that is exactly
+      zero counts as half. Then `d` must be whole and not traced. A small error is left: some 1e-6
+      in float32, and at degree 2 a share of 20/d² to 40/d² where one unit in a thousand errs (0.2
+      to 0.4 % for d = 100), less where more do.
 
     **Returns:** a probability in [0, ½], of the arguments' joint shape.
 
