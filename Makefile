@@ -7,6 +7,7 @@ RIVALS := .venv-rivals
 BIN    := $(VENV)/bin
 PIP     = -m pip install --quiet --disable-pip-version-check
 ARGS   ?=
+SLUG   ?=
 
 export MPLBACKEND ?= Agg
 
