@@ -11,7 +11,7 @@ import pytest
 from attrax import papers
 from attrax.cli import main
 from attrax.data import load
-from attrax.papers.contract import Claim, Reproduction
+from attrax.papers.contract import Reproduction, claim
 from attrax.version import __version__
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -194,20 +194,21 @@ def test_a_wrong_call_is_told_in_one_line(call, words, capsys, tmp_path, monkeyp
 
 @pytest.mark.parametrize(("measured", "status"), [(0.9, 0), (0.1, 1)])
 def test_a_claim_that_fails_is_the_exit_status(measured, status, capsys, tmp_path, monkeypatch):
-    claims = (Claim("most come back", "0.8", "Figure 1", least=0.8),)
+    declared = claim("most come back", paper="0.8", source="1", least=0.8)(lambda run: 0)
     calls = []
 
     def reproduce(slug, **options):
         calls.append((slug, options))
-        result = claims[0].judge([measured if slug == "b" else 1.0])
+        result = declared.judge(measured if slug == "b" else 1.0)
         return Reproduction(slug, options["profile"], 1.0, (result,))
 
-    monkeypatch.setattr(papers, "systems", lambda: [papers.System(s, s, 0, 1) for s in "ab"])
+    monkeypatch.setattr(papers, "systems", lambda: [papers.System(s, s, 0, 1, 0.0) for s in "ab"])
     monkeypatch.setattr(papers, "reproduce", reproduce)
-    call = ["reproduce", "--all", "--profile", "full", "--seed", "5", "--out", str(tmp_path)]
+    call = ["reproduce", "--all", "--profile", "full", "--seed", "5", "--jobs", "1"]
+    call += ["--out", str(tmp_path)]
     assert main(call) == status
     assert "most come back" in capsys.readouterr().out
-    options = {"profile": "full", "data": None, "seed": 5, "out": tmp_path}
+    options = {"profile": "full", "data": None, "seed": 5, "out": tmp_path, "threads": None}
     assert calls == [("a", options), ("b", options)]
     assert main([*call, "--json"]) == status
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

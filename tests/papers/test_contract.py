@@ -251,7 +251,7 @@ def test_systems_run_side_by_side_longest_first(monkeypatch):
             return future
 
     known = [papers.System(s, s, 0, 0, t) for s, t in (("a", 1.0), ("b", 3.0), ("c", 2.0))]
-    monkeypatch.setattr(pool, "systems", lambda: known)
+    monkeypatch.setattr(papers, "systems", lambda: known)
     monkeypatch.setattr(pool, "ProcessPoolExecutor", Pool)
     reports = list(pool.reproduce_all(["a", "b", "c"], 2))
     assert order == [2, "b", "c", "a"]

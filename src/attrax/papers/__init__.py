@@ -44,9 +44,12 @@ class System(NamedTuple):
 def systems() -> list[System]:
     """All systems, by slug; reads files only.
 
-    **Returns:** a `System` for each folder beside this file that is a package.
+    **Returns:** a `System` for each folder beside this file that is a package, and for each module
+    that lists its claims.
     """
-    return [_describe(path.parent) for path in sorted(_HERE.glob("*/__init__.py"))]
+    folders = [_describe(path.parent) for path in _HERE.glob("*/__init__.py")]
+    modules = [_describe_module(path) for path in _HERE.glob("*.py")]
+    return sorted([*folders, *(system for system in modules if system is not None)])
 
 
 def reproduce(
@@ -94,6 +97,9 @@ def reproduce(
     from .panels import Panel
 
     name = slug.replace("-", "_")
+    if not (_HERE / name).is_dir():
+        module = importlib.import_module(f".{name}", __name__)
+        return module.run(profile, data, seed, out, started=started)
     claims = collect(importlib.import_module(f".{name}", __name__), Claim)
     panels = collect(importlib.import_module(f".{name}.figure", __name__), Panel)
     run = Run(profile, data, seed)
@@ -109,7 +115,20 @@ def _describe(folder: Path) -> System:
     slug = folder.name.replace("_", "-")
     tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
     title = (ast.get_docstring(tree) or slug).splitlines()[0].rstrip(".")
-    record = folder / "results.json"
+    return _count(slug, title, folder / "results.json")
+
+
+def _describe_module(path: Path) -> System | None:
+    """A system in modules of its own, which judges the claims in its `CLAIMS` by itself."""
+    source = path.read_text(encoding="utf-8")
+    if "\nCLAIMS = (" not in source:
+        return None
+    slug = path.stem.replace("_", "-")
+    title = (ast.get_docstring(ast.parse(source)) or slug).splitlines()[0].rstrip(".")
+    return _count(slug, title, _HERE / "results" / f"{slug}.json")
+
+
+def _count(slug: str, title: str, record: Path) -> System:
     if not record.exists():
         return System(slug, title, 0, 0, 0.0)
     recorded = json.loads(record.read_text(encoding="utf-8"))

@@ -1,11 +1,10 @@
-"""What every reproduction gives: claims with verdicts, as a table, as JSON and as files."""
+"""Claims judged in order, for the systems that are not a folder of claims yet."""
 
 import dataclasses
 import json
 import math
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
+
+from ..files import replace_file
 
 Verdict = Literal["holds", "differs", "not run", "fails"]
 
@@ -161,9 +162,11 @@ class Reproduction:
             ("env.json", environment()),
         ):
             text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-            replace(folder / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
+            replace_file(
+                folder / name, lambda path, text=text: path.write_text(text, encoding="utf-8")
+            )
         if self.draw is not None:
-            replace(folder / "figure.png", self.draw)
+            replace_file(folder / "figure.png", self.draw)
         return folder
 
 
@@ -210,22 +213,6 @@ def measured(result: Result) -> str:
     form = ".1e" if small else ".3f"
     text = f"{result.measured:{form}}"
     return text if result.sd is None else f"{text} ± {result.sd:{form}}"
-
-
-def replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` make a file beside `path`, then rename it; nothing is left if it fails."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        # The temporary file is private; what is published gets the usual rights.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def environment() -> dict[str, Any]:

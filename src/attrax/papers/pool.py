@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from typing import Any, NamedTuple
 
-from . import reproduce, systems
+from .. import papers
 
 
 class Report(NamedTuple):
@@ -49,7 +49,7 @@ def reproduce_all(
             prepare()
         yield from (report(slug, None, options) for slug in slugs)
         return
-    seconds = {system.slug: system.seconds for system in systems()}
+    seconds = {system.slug: system.seconds for system in papers.systems()}
     ordered = sorted(slugs, key=lambda slug: -seconds[slug])
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(slugs)), context, prepare or _nothing) as pool:
@@ -64,7 +64,7 @@ def reproduce_all(
 
 def report(slug: str, threads: int | None, options: dict[str, Any]) -> Report:
     """Reproduce one system and say how it went."""
-    result = reproduce(slug, threads=threads, **options)
+    result = papers.reproduce(slug, threads=threads, **options)
     return Report(slug, result.to_json(), result.table(), result.failed)
 
 

@@ -288,10 +288,8 @@ def recalled(run, rule: str, load: float, d: int = 500, probes: int = 20) -> np.
 
 
 def incremental(run, name: str, d: int = 200, n: int = 30) -> float:
-    """Largest difference between couplings written one by one and at once, over the largest.
-
-    For Storkey's rule, which is one by one, also from its definition in double precision.
-    """
+    """Largest difference between couplings written one by one and at once, over the largest; of
+    Storkey's rule, which is one by one, also from its definition in double precision."""
     rows = np.random.default_rng(run.seed + 11).choice([-1.0, 1.0], (n, d)).astype(np.float32)
     rule: Any = RULES[name]
     memory = rule(rows[:1])
