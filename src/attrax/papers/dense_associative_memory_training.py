@@ -9,9 +9,9 @@ import jax
 import numpy as np
 import optax
 
+from ..files import replace_file
 from ..models import DenseClassifier, dense_classifier, train_dense_classifier
 from .hamux_images import Images
-from .judged import replace
 
 # Images that are looked at together, and of how many learnt ones errors are taken.
 TOGETHER, _LEARNT = 1000, 10_000
@@ -92,7 +92,7 @@ def learn(
             _error(model, found.x[:_LEARNT], found.y[:_LEARNT]),
         )
         if notes is not None:
-            replace(notes, lambda path: path.write_text(json.dumps(errors), encoding="utf-8"))
+            replace_file(notes, lambda path: path.write_text(json.dumps(errors), encoding="utf-8"))
 
     ramp = optax.linear_schedule(scale * recipe.start, scale * recipe.end, max(1, epochs // 5))
     trained = train_dense_classifier(

@@ -27,8 +27,7 @@ TEMPERATURES = (0.1, 0.2, 0.3, 0.4)
 FLIPPED = 0.1
 # Gains of graded units, in units of 1/current.
 GAINS = (2.0, 10.0, 50.0)
-# So many points of theory at a time: another number would be another program.
-_POINTS = 24
+_POINTS = 24  # of theory at a time: another number would be another program
 
 
 def key(run, number: int):
@@ -144,7 +143,7 @@ def cooled(run, start: float = 0.08, load: float = 0.12) -> tuple[np.ndarray, np
         starts = patterns[:PROBES]
         warm = retrieve(memory, starts, cooling, key=key).state
         at_once, slowly = (retrieve(memory, x, Asynchronous(max_steps=500)) for x in (starts, warm))
-        energy = jnp.mean(at_once.energy - slowly.energy) / d
+        energy = jnp.mean(jnp.asarray(at_once.energy) - jnp.asarray(slowly.energy)) / d
         return jnp.mean(at_once.state * starts - slowly.state * starts), energy
 
     n = round(load * d)
@@ -167,8 +166,9 @@ def warm(run, make=HEBB) -> tuple[np.ndarray, np.ndarray]:
     def overlap(memory, patterns, key):
         def at(temperature, key):
             glauber = Glauber(temperature, sweeps=sweeps)
-            visited = retrieve(memory, patterns[:4], glauber, key=key, path=True).path
-            return jnp.mean(visited[:, sweeps // 2 :] * patterns[:4, None])
+            samples = retrieve(memory, patterns[:4], glauber, key=key, path=True)
+            visited = jnp.asarray(samples.path)[:, sweeps // 2 :]
+            return jnp.mean(visited * patterns[:4, None])
 
         keys = jax.random.split(key, len(TEMPERATURES))
         return jax.lax.map(lambda each: at(*each), (jnp.asarray(TEMPERATURES), keys))
@@ -226,7 +226,7 @@ def synchronous(run, d: int = 100, starts: int = 100, symmetric: bool = True):
     return tuple(float(np.mean(outcome == each)) for each in (Outcome.converged, Outcome.cycle))
 
 
-def stability(run, units: str) -> tuple[np.ndarray, np.ndarray]:
+def stability(run, units: Any) -> tuple[np.ndarray, np.ndarray]:
     """Shares, by draw, of units that are unstable in ten stored patterns of 100 units, and of
     patterns all of whose units are stable."""
 
@@ -253,7 +253,7 @@ class Basins(NamedTuple):
     exact: np.ndarray
 
 
-def basins(run, d: int, units: str = "signs", make: Any = None) -> Basins:
+def basins(run, d: int, units: Any = "signs", make: Any = None) -> Basins:
     """Cues up to 5 units off, from networks of five patterns."""
 
     def shares(memory, patterns, key):
@@ -402,8 +402,8 @@ def graded(run, stretch: float, d: int = 40, n: int = 4) -> Graded:
 
 
 class Images(NamedTuple):
-    """Real images as signs, stored and cued (n, d), with what each rule made of the cues, the
-    share that came back, and the mean |overlap| of two images."""
+    """Real images as signs, stored and cued (n, d), what each rule made of the cues, the share that
+    came back, and the mean |overlap| of two."""
 
     stored: np.ndarray
     cues: np.ndarray
