@@ -59,19 +59,20 @@ def test_it_raises_the_overlap_beyond_the_capacity_of_hebb():
     0.881 ± 0.005 is the mean of 200 networks of other draws.
     """
 
-    @jax.jit
-    @jax.vmap
-    def overlaps(key):
+    def networks(key):
         patterns = random_patterns(20, 100, key=key)
-        memory = Hebb()(patterns)
-        dreamt = Unlearning(0.04, steps=250)(memory, key=jax.random.fold_in(key, 7))
-        return overlap(memory, patterns), overlap(dreamt, patterns)
+        return Hebb()(patterns), patterns
 
-    before, after = map(np.asarray, overlaps(jax.random.split(jax.random.key(1), 40)))
+    keys = jax.random.split(jax.random.key(1), 40)
+    memories, patterns = jax.vmap(networks)(keys)
+    before = np.asarray(jax.jit(jax.vmap(overlap))(memories, patterns))
     error = np.hypot(before.std() / np.sqrt(before.size), 0.005)
     assert before.mean() == pytest.approx(0.881, abs=4 * error)
     assert error < 0.02
-    assert after.min() > 0.99
+    for key in keys[:5]:
+        memory, patterns = networks(key)
+        memory = Unlearning(0.04, steps=250)(memory, key=jax.random.fold_in(key, 7))
+        assert overlap(memory, patterns) > 0.99
 
 
 def test_nothing_is_left_when_as_much_is_taken_as_was_stored():
