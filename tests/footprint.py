@@ -63,6 +63,8 @@ class Footprint:
         self.memory.update(memory)
 
     def pytest_terminal_summary(self, terminalreporter):
+        if terminalreporter.config.option.collectonly:
+            return
         total, seconds = self.programs.total(), self.seconds.total()
         terminalreporter.section(f"{total} programs compiled, in {seconds:.0f} s")
         for file, count in self.programs.most_common(SHOWN):

@@ -63,6 +63,7 @@ def test_info_says_what_a_bug_report_needs(capsys):
         assert word in out
 
 
+@pytest.mark.contract
 def test_recall_counts_draws_and_writes(capsys, tmp_path):
     folder = tmp_path / "new" / "folder"
     assert main(["recall", "--number", "40", "--show", "2", "--out", str(folder)]) == 0

@@ -12,6 +12,7 @@ from attrax.hierarchical import Neurons
 from attrax.separation import Identity, Power, Softmax, SumNormalised
 from attrax.similarity import Dot, Euclidean
 
+pytestmark = pytest.mark.contract
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(12, 6)).astype(np.float32)
 VALUES = RNG.normal(size=(12, 3)).astype(np.float32)

@@ -17,6 +17,7 @@ from attrax.separation import Identity, Power, Softmax
 from attrax.similarity import Dot, Kernel
 from conformance import registry
 
+pytestmark = pytest.mark.contract
 PLAIN = ("function", "function_rowwise", "kernel")
 ROWS = np.random.default_rng(0).normal(size=(12, 6)).astype(np.float32)
 

@@ -7,6 +7,7 @@ fails `test_registry.py`.
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from attrax import hierarchical as hier
 from attrax import separation as sep
@@ -151,6 +152,18 @@ SYNAPSES = {
 
 POSITIVE = ("positive", "non-negative")
 
+# One part of each kind, so that the contract does not grow with the number of parts.
+KINDS = {
+    # Separations: additive, by a solved threshold, by the best scores, without a potential.
+    *("softmax", "power_3", "entmax_1.5", "top_softmax", "sum_power"),
+    # Similarities: a product, the default, squares, the median's, a divergence, features.
+    *("dot", "correlation", "euclidean", "manhattan", "kullback_leibler", "kernel"),
+    # Lagrangians beside that of softmax: elementwise, of a norm; and synapses.
+    *("tanh", "layer_norm", "dense", "convolution", "attention", "similarity"),
+    # Of everything, what wraps a plain function.
+    "function",
+}
+
 # Abstract classes, types and functions, of which there are no instances.
 NO_INSTANCES = {
     "AbstractAdditive",
@@ -162,6 +175,11 @@ NO_INSTANCES = {
     "AbstractSimilarity",
     "non_negative",
 }
+
+
+def cases(names):
+    """Names as parameters of a test, those of `KINDS` with the mark `contract`."""
+    return [pytest.param(n, marks=pytest.mark.contract) if n in KINDS else n for n in names]
 
 
 def public(package):

@@ -42,7 +42,7 @@ def draws(part, dtype):
     return registry.scores_of(part, DRAWS, np.random.default_rng(0), dtype)
 
 
-@pytest.mark.parametrize("name", WITH)
+@pytest.mark.parametrize("name", registry.cases(WITH))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_weights_are_the_gradient_of_a_convex_potential(name, dtype):
     with jax.enable_x64(dtype is np.float64):

@@ -98,7 +98,9 @@ def test_a_read_never_raises_the_energy(similarity, dtype):
     assert {pair: value for pair, value in found.items() if not value <= 1} == {}
 
 
-@pytest.mark.parametrize("separation", ["softmax", "power_3", "entmax_1.5", "max", "threshold"])
+@pytest.mark.parametrize(
+    "separation", registry.cases(["softmax", "power_3", "entmax_1.5", "max", "threshold"])
+)
 @pytest.mark.parametrize("similarity", ["dot", "euclidean", "manhattan", "kullback_leibler"])
 def test_no_rise_in_the_public_api_under_jit(similarity, separation):
     """The same, by `energy` and `memory(query)` alone, compiled, for states that are queries."""
@@ -163,6 +165,7 @@ def test_the_residual_is_the_slope_of_the_energy(separation):
         np.testing.assert_allclose(slopes, expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.contract
 def test_the_default_memory_descends_in_key_space():
     rng = np.random.default_rng(0)
     memory = attrax.Memory(rng.random((registry.ROWS, registry.WIDTH)))

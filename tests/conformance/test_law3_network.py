@@ -114,6 +114,7 @@ def test_a_distance_under_other_separations_is_not_bilinear():
     assert relaxed > 1e-3
 
 
+@pytest.mark.contract
 def test_the_effective_energy_is_that_of_slow_memory_neurons_at_rest():
     memory, states = draw(Dot(), Softmax(3.0), "sum")
     network = memory.as_network(tau=0.4)
@@ -122,6 +123,7 @@ def test_the_effective_energy_is_that_of_slow_memory_neurons_at_rest():
     assert jnp.allclose(network.energy(at_rest), memory.energy(states[0]), atol=1e-12)
 
 
+@pytest.mark.contract
 def test_rows_that_are_not_filled_are_left_out():
     rows = jax.random.normal(jax.random.key(0), (N, D))
     memory = Memory(rows, similarity=Dot(), separation=Softmax(3.0), capacity=20).forget(2)
@@ -132,6 +134,7 @@ def test_rows_that_are_not_filled_are_left_out():
     assert relaxed <= 1e-10
 
 
+@pytest.mark.contract
 def test_what_has_no_network_says_why():
     rows = jnp.eye(N, D) + 0.1
     hetero = Memory(rows, rows[:, :2], similarity=Dot(), separation=Softmax())

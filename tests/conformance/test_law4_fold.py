@@ -78,7 +78,7 @@ def assert_same(found, expected, rtol):
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol * scale)
 
 
-@pytest.mark.parametrize("name", STREAMED)
+@pytest.mark.parametrize("name", registry.cases(STREAMED))
 def test_every_separation_reads_alike(name):
     with jax.enable_x64():
         separation = registry.SEPARATIONS[name]
@@ -90,7 +90,7 @@ def test_every_separation_reads_alike(name):
             assert_same(compiled(way(memory), query), expected, 1e-9)
 
 
-@pytest.mark.parametrize("name", ROWWISE)
+@pytest.mark.parametrize("name", registry.cases(ROWWISE))
 def test_every_similarity_reads_alike(name):
     with jax.enable_x64():
         similarity = registry.SIMILARITIES[name]
@@ -167,7 +167,7 @@ def test_a_centroid_of_nothing_is_zero(name):
     np.testing.assert_array_equal(memory(query_of(similarity)), np.zeros(registry.WIDTH))
 
 
-@pytest.mark.parametrize("name", registry.SEPARATIONS)
+@pytest.mark.parametrize("name", registry.cases(registry.SEPARATIONS))
 def test_compiled_and_batched_reads_are_the_read(name):
     separation = registry.SEPARATIONS[name]
     similarity = registry.similarity_for(separation)
@@ -179,7 +179,7 @@ def test_compiled_and_batched_reads_are_the_read(name):
     np.testing.assert_allclose(batched, one_by_one, rtol=2e-4, atol=2e-5 * scale)
 
 
-@pytest.mark.parametrize("name", registry.SEPARATIONS)
+@pytest.mark.parametrize("name", registry.cases(registry.SEPARATIONS))
 def test_half_precision_reads_as_its_rounded_rows_do(name):
     """Rows of 8 bits, sums of 32: what differs is the rounding of weights and of the result."""
     separation = registry.SEPARATIONS[name]

@@ -9,6 +9,7 @@ import attrax
 from attrax import Memory
 from attrax import separation as sep
 from attrax import similarity as sim
+from conformance import registry
 
 pytestmark = pytest.mark.usefixtures("x64")
 N, D = 9, 6
@@ -58,7 +59,7 @@ def read(store, queries):
     return jax.vmap(store)(queries), slope
 
 
-@pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.parametrize("name", registry.cases(LINEAR))
 @pytest.mark.parametrize("values", [None, VALUES.astype(np.float64)])
 @pytest.mark.parametrize("masked", [False, True])
 def test_the_matrix_answers_as_the_rows_do(name, values, masked):

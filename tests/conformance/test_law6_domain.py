@@ -35,7 +35,7 @@ def test_scores_outside_the_domain_are_refused(name):
         assert similarity.range in str(refused.value)
 
 
-@pytest.mark.parametrize("name", CHOOSY)
+@pytest.mark.parametrize("name", registry.cases(CHOOSY))
 def test_the_remedy_works(name):
     """What the error names reads without NaN."""
     separation = registry.SEPARATIONS[name]

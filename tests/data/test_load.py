@@ -35,6 +35,7 @@ def check_contract(found, n, shape):
 # --- what ships ----------------------------------------------------------------------------------
 
 
+@pytest.mark.contract
 def test_the_sample_ships(nowhere):
     sample = data.load("sample")
     check_contract(sample, 1000, (28, 28))
@@ -55,6 +56,7 @@ def test_the_sample_is_small_and_has_its_notice(root):
     assert "Permission is hereby granted, free of charge" in notice
 
 
+@pytest.mark.contract
 def test_digits_come_from_scikit_learn(nowhere):
     datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")
     digits = data.load("digits")
@@ -158,6 +160,7 @@ def pixels_of(blob):
     return np.moveaxis(np.asarray(Image.open(io.BytesIO(blob)).convert("RGB")), -1, 0)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("unpacked", [False, True])
 def test_tiny_imagenet(unpacked, tmp_path, formats, tiny_members, make_zip):
     place = make_zip(tiny_members)
@@ -294,6 +297,7 @@ def published(nowhere, mnist_folder, monkeypatch):
     thread.join()
 
 
+@pytest.mark.contract
 def test_download_only_when_asked_and_only_once(published, nowhere, mnist_arrays):
     pytest.importorskip("pooch", reason="pooch is not installed")
     with pytest.raises(data.DatasetNotFoundError):

@@ -42,6 +42,7 @@ def plain_sweep(matrix, state, order, *, low=-1, threshold=THETA):
     return state
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("units", ["signs", "bits"])
 def test_sweeps_are_those_of_a_loop_over_neurons(units):
     low = -1 if units == "signs" else 0

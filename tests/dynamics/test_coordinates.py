@@ -34,6 +34,7 @@ def test_one_sweep_is_the_asynchronous_update():
         assert np.array_equal(signs, state)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("order", ["cyclic", "random"])
 def test_it_ends_where_no_single_flip_lowers_the_energy(order):
     found = retrieve(BINARY, STARTS, Coordinates(order), certify=True, key=jax.random.key(2))

@@ -166,6 +166,7 @@ def test_a_memory_of_rows_is_followed_too():
     assert jnp.all(found.certificate.certified)
 
 
+@pytest.mark.contract
 def test_a_certificate_says_where_and_by_how_much():
     network = HierarchicalMemory({"value": Neurons(2)}, {"value": lambda x: -0.5 * jnp.sum(x)})
     path = {"value": jnp.array([[1.0, 1], [0.5, 0.5], [0.9, 0.5], [0.5, 0.5], [0.6, 0.5]])}
@@ -222,6 +223,7 @@ def test_implicit_gradients_after_other_dynamics():
         assert jnp.allclose(own, right, rtol=5e-3, atol=5e-3 * jnp.max(jnp.abs(right)))
 
 
+@pytest.mark.contract
 def test_the_implicit_gradient_reaches_what_is_clamped():
     network = HierarchicalMemory(
         {"value": Neurons(6, Tanh())},

@@ -103,6 +103,7 @@ def test_implicit_gradients_take_a_fraction_of_the_memory():
     assert many < 0.2 * through[1]
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(
     "solver",
     [
@@ -123,6 +124,7 @@ def test_any_solver_finds_fixed_points(solver):
     np.testing.assert_allclose(drawn[rests], found.state[rests], atol=1e-3)
 
 
+@pytest.mark.contract
 def test_the_gradient_through_the_steps_agrees():
     memory = attrax.Memory(ROWS, similarity=Dot(), separation=Softmax(0.5))
     queries = jnp.asarray(QUERIES)
@@ -136,6 +138,7 @@ def test_the_gradient_through_the_steps_agrees():
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.contract
 def test_fixed_points_are_where_iteration_ends():
     memory = attrax.Memory(ROWS)
     iterated = attrax.retrieve(memory, jnp.asarray(QUERIES), Iterate())
@@ -144,6 +147,7 @@ def test_fixed_points_are_where_iteration_ends():
     np.testing.assert_allclose(found.energy, iterated.energy, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.contract
 def test_known_entries_are_held_and_their_gradient_is_finite():
     known = np.arange(6) < 3
 

@@ -35,6 +35,7 @@ def shares(states, samples):
     return np.bincount(index, minlength=len(states)) / len(samples)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(
     ("units", "rule", "order"),
     [

@@ -79,6 +79,7 @@ def test_damping_is_a_parameter_like_others():
     assert bool(jnp.any(slope != 0))
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("path", [False, True])
 def test_the_flow_ends_where_iteration_does(path):
     iterated = attrax.retrieve(MEMORY, QUERIES, Iterate(rtol=1e-6, atol=1e-6))
@@ -95,6 +96,7 @@ def test_the_flow_ends_where_iteration_does(path):
         assert float(jnp.max(jnp.diff(flown.energies, axis=-1))) <= room
 
 
+@pytest.mark.contract
 def test_a_flow_that_is_stopped_early_says_so():
     short = attrax.retrieve(MEMORY, 5 * QUERIES[0], Flow(0.1))
     assert bool(short.outcome == Outcome.step_limit)

@@ -176,6 +176,7 @@ def entropy(p):
     return -jnp.sum(p * jnp.log(p))
 
 
+@pytest.mark.contract
 def test_softmax_samples_the_simplex():
     """With its entropy taken back the energy is constant: then the law is Dirichlet(1, 1, 1)."""
     bias = jnp.asarray([0.5, 0.0, -0.3])
@@ -400,6 +401,7 @@ def test_every_geometry_keeps_the_type_of_its_states(precision):
     assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype(precision)}
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(
     "schedule",
     [

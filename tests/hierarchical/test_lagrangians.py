@@ -19,10 +19,10 @@ from attrax.hierarchical import (
     Tanh,
 )
 from attrax.separation import GhostSoftmax, Power, Softmax
-from conformance.registry import LAGRANGIANS
+from conformance.registry import LAGRANGIANS, cases
 
 
-@pytest.mark.parametrize("name", LAGRANGIANS)
+@pytest.mark.parametrize("name", cases(LAGRANGIANS))
 def test_the_activation_is_the_gradient_of_a_convex_function(x64, name):
     lagrangian = LAGRANGIANS[name]
 

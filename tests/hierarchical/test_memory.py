@@ -93,6 +93,7 @@ class Vector(AbstractSynapse):
         pass
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(
     "make", [chain, lambda: two_layers(jnp.eye(12, 6), Euclidean(), Softmax())]
 )
@@ -237,6 +238,7 @@ def test_slow_networks_approach_the_fast_one_linearly(x64, rows):
     assert 7 < off[0] / off[1] < 14
 
 
+@pytest.mark.contract
 def test_jit_vmap_and_grad(drawn):
     network = chain()
     states = drawn(network, 4)
@@ -267,6 +269,7 @@ def test_the_order_of_layers_outlives_a_tree_map():
     assert mapped.names == ("visible", "a")
 
 
+@pytest.mark.contract
 def test_half_precision(rows, drawn):
     keys = rows().astype(jnp.bfloat16)
     network = two_layers(keys, Euclidean(), Softmax(3.0))

@@ -105,6 +105,7 @@ def test_iterating_a_fast_network_is_reading_its_memory(rows, dynamics):
     assert jnp.allclose(found.energy, expected.energy, atol=1e-5)
 
 
+@pytest.mark.contract
 def test_one_read_and_iteration_relax_layer_by_layer(rows):
     # Memory neurons with a time constant of their own: all at once would be another iteration.
     memory = Memory(rows(), similarity=Manhattan(), separation=Softmax(3.0), projection="centroid")
@@ -131,6 +132,7 @@ def test_paths_begin_with_the_query_and_fall(rows):
     assert jnp.allclose(found.energies[-1], found.energy, atol=1e-6)
 
 
+@pytest.mark.contract
 def test_known_entries_are_held_and_the_rest_is_completed(rows):
     patterns = jnp.sign(jax.random.normal(jax.random.key(0), (6, 32)))
     network = Memory(patterns, similarity=Dot(), separation=Softmax(1.0)).as_network(tau=0.1)

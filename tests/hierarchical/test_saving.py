@@ -39,6 +39,7 @@ def test_every_part_survives_a_file(tmp_path, name):
     assert eqx.tree_equal(part, loaded, typematch=True)
 
 
+@pytest.mark.contract
 def test_a_network_survives_a_file(tmp_path, drawn):
     layers = {
         "visible": Neurons((2, 3), LayerNorm(1.2, jnp.ones(3), axis=-1), input=jnp.ones((2, 3))),

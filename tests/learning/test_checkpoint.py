@@ -114,6 +114,7 @@ def assert_same(found, expected):
 # Going on.
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("stops", [(1,), (2,), (5, 6), (1, 2, 3, 4, 5, 6, 7)], ids=str)
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(stops, path, whole):
     for step in stops:

@@ -32,6 +32,7 @@ def covariance(patterns, p):
     return matrix / (d * p * (1 - p))
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(("units", "patterns"), [("signs", SIGNS), ("bits", BITS)])
 def test_hebb_is_the_sum_of_outer_products_in_whole_numbers(units, patterns):
     memory = Hebb(units)(patterns)
@@ -130,6 +131,7 @@ def test_a_threshold_of_ones_own(threshold):
     assert np.array_equal(rule.write(rule(bits), bits[0]).threshold, expected)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(
     ("rule", "patterns"), [(Hebb(), SIGNS), (Hebb("bits"), BITS), (SparseHebb(), BITS)]
 )

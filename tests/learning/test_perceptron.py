@@ -36,6 +36,7 @@ def formula(patterns, margin, symmetric):
     raise AssertionError("the reference did not converge")
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("margin", [0.0, 0.3])
 def test_it_is_the_formula(margin, symmetric):

@@ -26,6 +26,7 @@ def correlated(n, d, seed=0):
     return jnp.where(jax.random.bernoulli(other, 0.1, (n, d)), -common, common)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("patterns", [SIGNS, SIGNS[:1], correlated(40, 100)])
 def test_it_is_the_formula_and_a_projection(patterns):
     memory = PseudoInverse()(patterns)

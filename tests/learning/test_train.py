@@ -61,6 +61,7 @@ def assert_same(found, expected):
 # Known optima.
 
 
+@pytest.mark.contract
 def test_a_quadratic_network_becomes_the_linear_map_of_least_squares():
     # Given u, the free entries v of the visible layer rest at v = M_vv v + M_vu u with M = WᵀW;
     # with columns of W for v that are orthogonal, any map u → v can be had.
@@ -106,6 +107,7 @@ def test_a_quadratic_network_becomes_the_linear_map_of_least_squares():
     assert np.mean((u @ slopes.T - v) ** 2) == pytest.approx(least, rel=1e-4)
 
 
+@pytest.mark.contract
 def test_beta_is_found_from_what_it_does():
     expected = read(two_layers(5.0), ROWS)
 
@@ -392,6 +394,7 @@ def probing():
     return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(
     "optimizer",
     [
@@ -455,6 +458,7 @@ def test_parameters_that_overflow_stop_the_run():
         train(hi.Tanh(1.0), falling, ROWS, steps=3, optimizer=optax.sgd(1.0))
 
 
+@pytest.mark.contract
 def test_progress(capsys):
     reports = []
     found = train(

@@ -11,6 +11,7 @@ import attrax
 from attrax.separation import Identity, Max, Power, Softmax
 from attrax.similarity import Correlation, Dot, Euclidean, Manhattan, SimilarityFunction
 
+pytestmark = pytest.mark.contract
 ROWS = np.random.default_rng(0).normal(size=(12, 6)).astype(np.float32)
 VALUES = np.random.default_rng(1).normal(size=(12, 3)).astype(np.float32)
 QUERY = jnp.asarray(ROWS[0] + 0.1)

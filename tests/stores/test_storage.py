@@ -10,6 +10,7 @@ import attrax
 from attrax.separation import Max, Softmax
 from attrax.similarity import Dot, Manhattan
 
+pytestmark = pytest.mark.contract
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(12, 6)).astype(np.float32)
 VALUES = RNG.normal(size=(12, 3)).astype(np.float32)

@@ -41,6 +41,7 @@ def test_the_flip_probability_is_that_of_networks(n_patterns, d, states):
     assert abs(mean - wrong) > 4 * error + 0.04 * wrong
 
 
+@pytest.mark.contract
 def test_the_flip_probability_broadcasts_and_is_that_of_scipy():
     n_patterns, d = np.asarray([[2], [15], [400]]), np.asarray([10, 100, 1000, 10_000])
     found = hebb_flip_probability(n_patterns, d)
