@@ -152,3 +152,10 @@ def is_floats(value: Any, *shape: int | None) -> bool:
         and value.ndim == len(shape)
         and all(a > 0 if b is None else a == b for a, b in zip(value.shape, shape, strict=True))
     )
+
+
+def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is not among the choices."""
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{name}` must be one of {listed}, but it is {value!r}.")

@@ -31,7 +31,7 @@ def test_no_drawn_state_is_better(name):
         rng = np.random.default_rng(0)
         rows = registry.rows_of(part, rng, np.float64)
         if name == "correlation_encoded":
-            from attrax.similarity.centroids import standardise
+            from attrax.arithmetic import standardise
 
             rows = standardise(rows)
         for signed in (False, True):

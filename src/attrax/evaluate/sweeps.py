@@ -16,9 +16,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..arithmetic import weighted
 from ..separation import ScoreNormalised
 from ..separation.base import AbstractSelective, best
-from ..separation.fold import weighted
 from .criteria import Rows, exact_row, fractions, squared_error
 
 # Queries that are scored together: their running sums stay in cache.

@@ -17,10 +17,10 @@ from .lagrangians import ConvexFunction as ConvexFunction
 from .lagrangians import Quadratic as Quadratic
 from .lagrangians import SeparationLagrangian as SeparationLagrangian
 from .memory import HierarchicalMemory as HierarchicalMemory
-from .model import LayerSpace as LayerSpace
 from .neurons import Neurons as Neurons
 from .norms import LayerNorm as LayerNorm
 from .norms import SphericalNorm as SphericalNorm
 from .similar import SimilaritySynapse as SimilaritySynapse
+from .space import LayerSpace as LayerSpace
 from .synapses import AbstractSynapse as AbstractSynapse
 from .synapses import SynapseFunction as SynapseFunction

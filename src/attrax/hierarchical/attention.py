@@ -8,9 +8,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate
+from ..arithmetic import Range, accumulate, match
 from ..checks import as_floats, as_mask, positive
-from ..separation.base import Range, match
 from .synapses import AbstractSynapse, Layers, check_count, named
 
 

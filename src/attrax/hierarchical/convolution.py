@@ -8,9 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
+from ..arithmetic import Range, accumulate
 from ..checks import as_floats
-from ..separation.base import Range
 from .synapses import AbstractSynapse, Layers, check_count, inner, named
 
 Padding = Literal["SAME", "VALID"] | tuple[tuple[int, int], ...]

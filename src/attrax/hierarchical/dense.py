@@ -6,10 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
+from ..arithmetic import Range, accumulate, products
 from ..checks import as_floats
-from ..separation.base import Range
-from ..similarity.sums import products
 from .synapses import AbstractSynapse, Layers, check_count, check_shape, inner, named
 
 

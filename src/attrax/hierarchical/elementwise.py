@@ -8,9 +8,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
+from ..arithmetic import Range, accumulate, match
 from ..checks import positive
-from ..separation.base import Range, match
 from .lagrangians import AbstractLagrangian
 
 

@@ -12,9 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from ..arithmetic import accumulate
+from ..arithmetic import accumulate, match
 from ..separation import AbstractExponential, Exponential, GhostSoftmax, Identity, Log, Power
-from ..separation.base import match
 from .elementwise import Absolute, RectifiedExponential, Sigmoid, Tanh
 from .lagrangians import Quadratic, SeparationLagrangian
 from .metrics import AbstractMetric, Dense, Diagonal, Simplex

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
+from ..arithmetic import Range, accumulate
 from ..separation import Exponential, Identity, Log, Power, Threshold
-from ..separation.base import AbstractSeparation, Range
+from ..separation.base import AbstractSeparation
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
 if TYPE_CHECKING:

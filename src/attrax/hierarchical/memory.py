@@ -15,8 +15,8 @@ from .checks import check_network, check_states, checked_parts, sequence_of_laye
 from .drawing import described, drawn
 from .equations import drives, energies, lacks_update, pulls, relaxed, thawed
 from .lagrangians import SeparationLagrangian
-from .model import LayerSpace, States
 from .neurons import Neurons
+from .space import LayerSpace, States
 from .surgery import Joints, part_names
 from .synapses import AbstractSynapse
 

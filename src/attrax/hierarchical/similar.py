@@ -4,9 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..arithmetic import Range, weighted
 from ..checks import as_floats
-from ..separation.base import Range
-from ..separation.fold import weighted
 from ..similarity.base import AbstractSimilarity
 from ..similarity.centroids import WeightedMedian, WeightedMode, WeightedSum
 from .lagrangians import Quadratic

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..separation.base import Range
+from ..arithmetic import Range
 from .neurons import Neurons
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.

@@ -1,6 +1,7 @@
 """What a separation is, and the one fold behind every separation that is a sum over memories."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from ..arithmetic import Range, match, ratio, times
 from ..checks import NoEnergyError
 
 # What leaves must declare, as a class variable, a property or a field; a type checker that took
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from typing import ClassVar as Declared
 else:
     from equinox import AbstractVar as Declared
-
-Range = Literal["signed", "non-negative", "positive", "non-positive"]
 
 
 class Sums(NamedTuple):
@@ -157,8 +157,14 @@ class AbstractImplicit(AbstractAdditive):
     """
 
     @abstractmethod
-    def bracket(self, largest: Float[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Two thresholds that enclose τ, by the largest score; the mass at the lower is ≥ 1."""
+    def solve(self, mass_and_slope: Callable, largest: Float[Array, ""]) -> Float[Array, ""]:
+        """τ of scores that are not all at hand.
+
+        **Arguments:**
+
+        - `mass_and_slope`: a threshold to the mass there and its slope, by one pass.
+        - `largest`: the largest score.
+        """
 
     @abstractmethod
     def threshold(
@@ -198,13 +204,6 @@ class AbstractSelective(AbstractSeparation):
             raise NoEnergyError(self.lacks_potential)
         index, valid = best(scores, mask, self.k)
         return self.chosen(scores[index], valid)[1]
-
-
-def match(separation, dtype: jnp.dtype):
-    """The separation with its parameters in the type of the scores."""
-    return jax.tree.map(
-        lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, separation
-    )
 
 
 def masked_terms(
@@ -299,28 +298,3 @@ def best(
         _, index = jax.lax.top_k(scores, min(k, scores.shape[0]))
     valid = jnp.ones(index.shape, bool) if mask is None else mask[index]
     return index, valid
-
-
-def shift(scores: Float[Array, "*n"], reference: Float[Array, ""]) -> Float[Array, "*n"]:
-    """`scores - reference`, with inf - inf = 0: infinite scores tie with one another."""
-    infinite = jnp.isinf(reference)
-    difference = jnp.where(infinite, 0.0, scores) - jnp.where(infinite, 0.0, reference)
-    extreme = jnp.where(scores == reference, 0.0, jnp.where(jnp.isnan(scores), scores, -jnp.inf))
-    return jnp.where(infinite, extreme, difference)
-
-
-def inverse(mass: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """1 / mass, and 0 where nothing was summed: the read of no memories is zero."""
-    empty = mass == 0
-    return jnp.where(empty, 0.0, 1.0 / jnp.where(empty, 1.0, mass))
-
-
-def ratio(a: Float[Array, ""], b: Float[Array, ""]) -> Float[Array, ""]:
-    """A / b, and 0 where b is: a threshold at which no weight changes does not move."""
-    return jnp.where(b == 0, 0.0, a / jnp.where(b == 0, 1.0, b))
-
-
-def times(factor: Float[Array, ""], sums: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """factor · sums with inf · 0 = 0: an infinite score silences the finite ones."""
-    silent = jnp.isinf(factor) & (sums == 0)
-    return jnp.where(silent, 0.0, factor * jnp.where(silent, 1.0, sums))

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
+from ..arithmetic import Range, inverse
 from ..checks import positive
-from .base import AbstractImplicit, Range, inverse, masked_terms
+from .base import AbstractImplicit, masked_terms
 
 _STEPS = 60
 
@@ -74,10 +75,10 @@ class Entmax(AbstractImplicit):
         factor = jnp.where(jnp.isinf(reference), inverse(mass), 1.0)
         return factor, potential + mass * constant
 
-    def bracket(self, largest):
-        """τ lies at most 1 below the largest (α−1) β s."""
+    def solve(self, mass_and_slope, largest):
+        """τ by Newton steps; it lies at most 1 below the largest (α−1) β s."""
         top = (self.alpha - 1) * self.beta * largest
-        return top - 1, top
+        return _solve(mass_and_slope, top - 1, top)
 
     def threshold(
         self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None
@@ -94,10 +95,10 @@ class Entmax(AbstractImplicit):
                 lambda threshold: jnp.sum(masked_terms(self, scores, mask, threshold)[0])
             )(threshold)
 
-        return solve_threshold(mass_and_slope, *self.bracket(largest))
+        return self.solve(mass_and_slope, largest)
 
 
-def solve_threshold(
+def _solve(
     mass_and_slope: Callable, low: Float[Array, ""], high: Float[Array, ""]
 ) -> Float[Array, ""]:
     """τ with mass(τ) = 1, the mass falling from ≥ 1 at `low` to < 1 at `high`.

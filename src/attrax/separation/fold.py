@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate
+from ..arithmetic import accumulate, match, ratio, times, weighted
 from .base import (
     AbstractAdditive,
     AbstractImplicit,
@@ -18,14 +18,10 @@ from .base import (
     best,
     largest,
     masked_terms,
-    match,
     present,
-    ratio,
     reference_of,
     start,
-    times,
 )
-from .entmax import solve_threshold
 
 
 class Reading(NamedTuple):
@@ -95,13 +91,6 @@ def fold(
         value = times(factor, sums.value).astype(rows.keys.dtype)
         return Reading(value, potential, factor * sums.mass, _effective(sums.mass, sums.square))
     return _whole(separation, query, rows, axis)
-
-
-def weighted(weights: Float[Array, " n"], rows: Float[Array, "n v"]) -> Float[Array, " v"]:
-    """Σ w row as a matrix product, in the rows' type with sums of at least 32 bits."""
-    dtype = accumulate(rows.dtype)
-    total = jnp.matmul(weights[None].astype(rows.dtype), rows, preferred_element_type=dtype)
-    return total[0]
 
 
 def _effective(mass, square):
@@ -221,7 +210,7 @@ def _solve(separation: AbstractImplicit, query, blocks, axis):
         total = jax.lax.scan(step, (zero, zero), blocks)[0]
         return total if axis is None else jax.lax.psum(total, axis)
 
-    return solve_threshold(mass_and_slope, *separation.bracket(top))
+    return separation.solve(mass_and_slope, top)
 
 
 @_blockwise.def_jvp

@@ -7,8 +7,9 @@ from typing import ClassVar
 import equinox as eqx
 from jaxtyping import Array, Bool, Float
 
+from ..arithmetic import Range
 from ..checks import NoEnergyError
-from .base import AbstractSeparation, Range
+from .base import AbstractSeparation
 
 
 class SeparationFunction(AbstractSeparation):

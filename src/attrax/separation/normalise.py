@@ -5,8 +5,9 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from ..arithmetic import Range, inverse
 from ..checks import NoEnergyError
-from .base import AbstractAdditive, AbstractImplicit, AbstractSeparation, Range, inverse
+from .base import AbstractAdditive, AbstractImplicit, AbstractSeparation
 
 _NO_GRADIENT = (
     "Weights divided by their own sum are in general no gradient of a convex function; those of "

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from ..arithmetic import Range
 from ..checks import positive
-from .base import AbstractAdditive, AbstractElementwise, Range
+from .base import AbstractAdditive, AbstractElementwise
 
 
 class Identity(AbstractElementwise):

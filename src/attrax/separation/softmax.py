@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from ..arithmetic import Range, inverse, shift
 from ..checks import positive
-from .base import AbstractAdditive, Range, inverse, shift
+from .base import AbstractAdditive
 
 
 def _checked_beta(beta: ArrayLike) -> Array:

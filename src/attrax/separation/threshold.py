@@ -6,8 +6,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from ..arithmetic import Range
 from ..checks import number
-from .base import AbstractElementwise, Range
+from .base import AbstractElementwise
 
 
 class Threshold(AbstractElementwise):

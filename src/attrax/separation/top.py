@@ -5,8 +5,9 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
+from ..arithmetic import Range
 from ..checks import whole_number
-from .base import AbstractAdditive, AbstractSelective, Range
+from .base import AbstractAdditive, AbstractSelective
 
 
 class Max(AbstractSelective):

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
+from ..arithmetic import Range, accumulate
 from ..checks import is_concrete
-from ..separation.base import Range
 from .centroids import Centroid
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.

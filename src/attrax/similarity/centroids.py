@@ -5,9 +5,9 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float
 
-from ..separation.base import inverse
+from ..arithmetic import inverse, inverse_root, standardise
 
 
 class WeightedSum(eqx.Module):
@@ -122,32 +122,7 @@ Centroid = (
 )
 
 
-def standardise(
-    rows: Float[Array, "*n d"], weight: Shaped[Array, "*m d"] | None = None
-) -> Float[Array, "*n d"]:
-    """Rows with their own mean removed and unit norm; zeros for constant rows.
-
-    **Arguments:**
-
-    - `rows`: shape (..., d).
-    - `weight`: the entries that count, 0 or 1, shape (d,) or (..., d); the others become zero.
-
-    **Returns:** the standardised rows, shape (..., d).
-    """
-    counted = jnp.ones_like(rows) if weight is None else jnp.broadcast_to(weight, rows.shape)
-    counted = counted.astype(rows.dtype)
-    mean = jnp.sum(rows * counted, -1, keepdims=True) / jnp.sum(counted, -1, keepdims=True)
-    centred = (rows - mean) * counted
-    return centred * inverse_root(jnp.sum(jnp.square(centred), -1, keepdims=True))
-
-
 def distributions(rows: Float[Array, "*n d"], epsilon: float = 0.0) -> Float[Array, "*n d"]:
     """Rows divided by their sums, then smoothed to (r + ε)/(1 + d ε), which still sums to one."""
     shares = rows * inverse(jnp.sum(rows, -1, keepdims=True))
     return (shares + epsilon) / (1 + rows.shape[-1] * epsilon) if epsilon else shares
-
-
-def inverse_root(squares: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """1/√x, and 0 at 0 with derivative 0."""
-    positive = squares > 0
-    return jnp.where(positive, 1 / jnp.sqrt(jnp.where(positive, squares, 1.0)), 0.0)

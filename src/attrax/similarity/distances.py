@@ -5,12 +5,11 @@ from typing import ClassVar, Literal
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..arithmetic import accumulate
-from ..separation.base import Range
+from ..arithmetic import Range, accumulate, products
+from ..checks import one_of
 from .base import AbstractSimilarity
 from .centroids import WeightedMean, WeightedMedian, WeightedMode
-from .products import one_of
-from .sums import over_features, products
+from .sums import over_features
 
 
 class Euclidean(AbstractSimilarity):

@@ -6,12 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
-from ..separation.base import Range, inverse
+from ..arithmetic import Range, accumulate, inverse, products
+from ..checks import one_of
 from .base import AbstractSimilarity
 from .centroids import DistributionMean, distributions
-from .products import one_of
-from .sums import over_features, products
+from .sums import over_features
 
 
 class KullbackLeibler(AbstractSimilarity):

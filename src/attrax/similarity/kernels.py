@@ -7,10 +7,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..separation.base import Range
+from ..arithmetic import Range, products
+from ..checks import one_of
 from .base import AbstractSimilarity
-from .products import one_of
-from .sums import products
 
 
 class FeatureFunction(eqx.Module):

@@ -6,11 +6,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
-from ..separation.base import Range
+from ..arithmetic import Range, accumulate, inverse_root, products, standardise
+from ..checks import one_of
 from .base import AbstractSimilarity
-from .centroids import DirectionSum, WeightedSum, inverse_root, standardise
-from .sums import products
+from .centroids import DirectionSum, WeightedSum
 
 
 class Dot(AbstractSimilarity):
@@ -166,10 +165,3 @@ class Correlation(AbstractSimilarity):
 
 def _above(floor: Float[Array, "*n"], squares: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return jnp.where(squares > floor, squares, 0.0)
-
-
-def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Refuse a value that is not among the choices."""
-    if value not in choices:
-        listed = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"`{name}` must be one of {listed}, but it is {value!r}.")

@@ -11,12 +11,6 @@ from ..arithmetic import accumulate
 _FEATURES_A_STEP = 16
 
 
-def products(keys: Float[Array, "n d"], query: Float[Array, " d"]) -> Float[Array, " n"]:
-    """Keys · query, without a transpose: XLA would carry it out in the slope of a lone query."""
-    along = (((0,), (1,)), ((), ()))
-    return jax.lax.dot_general(query, keys, along, preferred_element_type=accumulate(keys.dtype))
-
-
 def over_features(
     term: Callable, keys: Float[Array, "n d"], query: Float[Array, " d"], weight
 ) -> Float[Array, " n"]:

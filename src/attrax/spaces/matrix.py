@@ -6,9 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ..arithmetic import accumulate
+from ..arithmetic import accumulate, products
 from ..checks import NoEnergyError
-from ..similarity.sums import products
 from .base import Answer
 from .units import AbstractUnitSpace
 

@@ -9,11 +9,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate
+from ..arithmetic import accumulate, match, products
 from ..checks import NoEnergyError, as_floats, is_floats
 from ..separation import AbstractAdditive, GhostSoftmax, Power, Softmax, SumNormalised
-from ..separation.base import AbstractImplicit, largest, match
-from ..similarity.sums import products
+from ..separation.base import AbstractImplicit, largest
 from ..spaces.units import AbstractUnitSpace, check_states, decided
 
 

@@ -10,10 +10,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
+from ..arithmetic import inverse, products
 from ..checks import NoEnergyError, as_floats, is_concrete, is_floats, positive
-from ..separation.base import inverse
 from ..similarity.kernels import as_feature_map
-from ..similarity.sums import products
 from ..spaces.matrix import MatrixSpace, UnitMatrixSpace
 from ..spaces.units import LEVELS, Units, check_states, decided
 

@@ -10,16 +10,13 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
+from ..arithmetic import standardise
 from ..checks import NoEnergyError, as_floats, as_mask, is_concrete
 from ..separation import AbstractSeparation, Max, SeparationFunction, Softmax
 from ..separation.fold import Query, Reading, Rows, fold
 from ..similarity import AbstractSimilarity, Correlation, SimilarityFunction
 from ..similarity.calibrate import default_beta
-from ..similarity.centroids import (
-    WeightedMedian,
-    WeightedMode,
-    standardise,
-)
+from ..similarity.centroids import WeightedMedian, WeightedMode
 from ..spaces.keys import KeySpace
 from . import storage
 from .checks import check_domain, check_fields, why_no_energy
