@@ -185,7 +185,7 @@ def test_relaxing_three_layers_beside_hamux(versus, hamux, how):
 
     @eqx.filter_jit
     def run(network, query):
-        model = network.model(query)
+        model = network.space(query)
         return chosen.run(model, model.initial).state
 
     found, theirs = run(network, query), relax()
@@ -238,7 +238,7 @@ def gradients(steps):
 
     def unrolled(network, queries):
         def run(query):
-            model = network.model(query)
+            model = network.space(query)
             last = jax.lax.scan(lambda s, _: (model.relax(s), None), model.initial, length=steps)[0]
             return model.answer(last, last).state
 

@@ -50,6 +50,8 @@ _ROOMS = (
     "plot",
     "separation",
     "similarity",
+    "spaces",
+    "stores",
     "theory",
 )
 

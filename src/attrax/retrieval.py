@@ -17,6 +17,7 @@ from .dynamics.certificate import Certificate
 from .dynamics.certificate import certify as certified
 from .dynamics.iterate import Iterate, OneRead
 from .dynamics.sweeps import QUERIES
+from .spaces.store import AbstractStore
 
 # Two states of equal weight make an effective number of 2; below this one memory rules.
 _MIXTURE = 1.5
@@ -59,7 +60,7 @@ class Retrieval(eqx.Module):
 
 
 def retrieve(
-    memory,
+    memory: AbstractStore,
     queries: ArrayLike,
     dynamics: AbstractDynamics | None = None,
     *,
@@ -80,7 +81,8 @@ def retrieve(
 
     **Arguments:**
 
-    - `memory`: a `Memory`, or whatever else has a `model(query, known)`.
+    - `memory`: what is asked: a `Memory`, `MatrixMemory`, `HierarchicalMemory`, or a store of your
+      own.
     - `queries`: states to start from, shape (..., d), in the units of the patterns.
     - `dynamics`: one of `attrax.dynamics`. `None` is `Iterate()`, for memories of two-state units
       `Asynchronous()`, and `OneRead()` for a matrix whose reads are not of the kind of queries.
@@ -101,13 +103,14 @@ def retrieve(
     not boolean, a `known` that knows nothing, random dynamics without a `key`, or dynamics that
     would leave the states of two-state units; `NoEnergyError` if there is no energy to certify.
     """
-    dynamics = _usual(memory) if dynamics is None else dynamics
-    if not hasattr(memory, "model"):
+    if not isinstance(memory, AbstractStore):
+        what = f"the class {memory.__name__}" if isinstance(memory, type) else type(memory).__name__
         raise TypeError(
-            f"`memory` must be a memory, but it is {type(memory).__name__}; "
+            f"`memory` must be a memory, an attrax.stores.AbstractStore, but it is {what}; "
             "make one with attrax.Memory(patterns)."
         )
-    check_dynamics(dynamics, getattr(memory, "units", "real"))
+    dynamics = _usual(memory) if dynamics is None else dynamics
+    check_dynamics(dynamics, memory.units)
     chunk = whole_number("chunk", chunk)
     key = None if key is None else one_key(key)
     if dynamics.random and key is None:
@@ -115,7 +118,7 @@ def retrieve(
             f"{type(dynamics).__name__} draws random numbers; pass key=jax.random.key(0), say."
         )
     queries, known = _checked(memory, queries, known)
-    if not getattr(memory, "recurrent", True):
+    if not memory.recurrent:
         _check_single(dynamics, path or certify, known)
     leading = queries.shape[:-1]
     flat = queries.reshape(-1, queries.shape[-1])
@@ -131,11 +134,11 @@ def retrieve(
     return jax.tree.map(lambda leaf: leaf.reshape(*leading, *leaf.shape[1:]), found)
 
 
-def _usual(memory) -> AbstractDynamics:
+def _usual(memory: AbstractStore) -> AbstractDynamics:
     """What a memory's states are run by where nothing was said."""
-    if getattr(memory, "units", "real") != "real":
+    if memory.units != "real":
         return Asynchronous()
-    return Iterate() if getattr(memory, "recurrent", True) else OneRead()
+    return Iterate() if memory.recurrent else OneRead()
 
 
 def _check_single(dynamics, watched, known):
@@ -177,15 +180,14 @@ def _checked(memory, queries, known):
         )
     if queries.size == 0:
         raise ValueError(f"`queries` are empty: their shape is {queries.shape}.")
-    if hasattr(memory, "check_queries"):
-        memory.check_queries("queries", queries, known)
+    memory.check_queries("queries", queries, known)
     return queries.astype(memory.dtype), known
 
 
 class _How(eqx.Module):
     """What all queries share."""
 
-    memory: Any
+    memory: AbstractStore
     dynamics: AbstractDynamics
     chunk: int = eqx.field(static=True)
     path: bool = eqx.field(static=True)
@@ -216,20 +218,20 @@ def _run(how: _How, queries, known, keys) -> Retrieval:
 
 
 def _one(how: _How, query, known, key) -> Retrieval:
-    model = how.memory.model(query, known)
+    space = how.memory.space(query, known)
     watched = how.path or how.certify
-    run = how.dynamics.run(model, model.initial, path=watched, key=key)
-    answer = model.answer(run.state, run.origin)
+    run = how.dynamics.run(space, space.initial, path=watched, key=key)
+    answer = space.answer(run.state, run.origin)
     outcome = run.outcome
     if answer.memories is not None:
         mixed = (answer.memories > _MIXTURE) & (outcome == Outcome.converged)
         outcome = Outcome.where(mixed, Outcome.mixture, outcome)
     states = energies = None
     if how.path:
-        states = model.record(run.path)
+        states = space.record(run.path)
         if answer.energy is not None:
-            energies = jax.lax.map(model.energy, run.path)
-    certificate = certified(model, run.path) if how.certify else None
+            energies = jax.lax.map(space.energy, run.path)
+    certificate = certified(space, run.path) if how.certify else None
     return Retrieval(
         answer.state,
         outcome,

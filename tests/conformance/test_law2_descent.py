@@ -131,7 +131,7 @@ def test_memories_without_an_energy_say_why(projection):
             continue
         seen.add(reason)
         state = memory.keys[0]
-        for asked in (memory, memory.model(state)):
+        for asked in (memory, memory.space(state)):
             with pytest.raises(attrax.NoEnergyError, match=re.escape(reason)):
                 asked.energy(state)
     # No potential (plain functions, sums, shares, best scores), no centroid, negative weights.

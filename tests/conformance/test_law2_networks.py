@@ -337,7 +337,7 @@ def test_backtracking_never_raises_the_energy_of_kinked_networks(make):
     dynamics = Euler(1.0, backtracking=True, max_steps=40)
 
     def one(network, states):
-        model = network.model(states["v"].reshape(-1))
+        model = network.space(states["v"].reshape(-1))
         path = dynamics.run(model, states, path=True).path
         return jax.lax.map(lambda states: energy_and_size(network, states), path)
 

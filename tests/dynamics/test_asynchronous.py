@@ -124,7 +124,7 @@ def test_a_query_goes_the_same_way_alone_and_among_others():
     assert int(together.steps[4]) == int(alone.steps)
     model = memory()
     outside = Asynchronous(seed=3).run(
-        model.model(jnp.asarray(STARTS[4], float), None), jnp.asarray(STARTS[4], float)
+        model.space(jnp.asarray(STARTS[4], float), None), jnp.asarray(STARTS[4], float)
     )
     np.testing.assert_array_equal(outside.state, alone.state)
 

@@ -17,7 +17,7 @@ EPS = float(jnp.finfo(jnp.float32).eps)
 def certificate(rise):
     memory = MatrixMemory(PAIR, threshold=np.float32([0, 0, -rise / 2]), units="signs")
     path = jnp.asarray([[1, 1, -1], [1, 1, 1], [1, 1, 1], [1, 1, -1]], jnp.float32)
-    return certify(memory.model(path[0], None), path)
+    return certify(memory.space(path[0], None), path)
 
 
 @pytest.mark.parametrize("rise", [1e-4, 1e-3, 1.0])

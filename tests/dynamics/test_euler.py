@@ -85,7 +85,7 @@ def test_reverse_mode_follows_the_steps():
     dynamics = Euler(0.05, rtol=0.0, atol=1e-30, max_steps=steps)
 
     def scanned(network, query):
-        model = network.model(query)
+        model = network.space(query)
 
         def step(states, _):
             pulled = model.pull(states)
@@ -170,14 +170,14 @@ def test_a_memory_of_rows_is_followed_too():
 def test_a_certificate_says_where_and_by_how_much():
     network = HierarchicalMemory({"value": Neurons(2)}, {"value": lambda x: -0.5 * jnp.sum(x)})
     path = {"value": jnp.array([[1.0, 1], [0.5, 0.5], [0.9, 0.5], [0.5, 0.5], [0.6, 0.5]])}
-    certificate = certify(network.model(jnp.ones(2)), path)
+    certificate = certify(network.space(jnp.ones(2)), path)
     energies = jax.vmap(lambda v: network.energy({"value": v}))(path["value"])
     assert certificate.step == 2
     assert jnp.allclose(certificate.rise, energies[2] - energies[1])
     assert certificate.scale == 1
     assert not certificate.certified
     assert "in step 2 of retrieval 0" in certificate.summary()
-    broken = certify(network.model(jnp.ones(2)), {"value": path["value"].at[1].set(jnp.nan)})
+    broken = certify(network.space(jnp.ones(2)), {"value": path["value"].at[1].set(jnp.nan)})
     assert not broken.certified
 
 

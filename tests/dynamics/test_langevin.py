@@ -48,7 +48,7 @@ T = 0.3
 @eqx.filter_jit
 def ends(network, dynamics, states, key):
     """Activations of independent chains at their last step, and how they ended."""
-    model = network.model(states[network.visible].reshape(-1))
+    model = network.space(states[network.visible].reshape(-1))
 
     def one(key):
         run = dynamics.run(model, states, key=key)
@@ -314,7 +314,7 @@ def paths():
         )
         known = jnp.asarray([True, False, False, False, False, True])
         query = jnp.asarray([0.5, 0.1, -0.1, 0.2, -0.2, 80.0])
-        model = network.model(query, known)
+        model = network.space(query, known)
 
         @eqx.filter_jit
         def paths(dynamics, keys):
@@ -394,7 +394,7 @@ def test_every_geometry_keeps_the_type_of_its_states(precision):
     network = jax.tree.map(lambda x: x.astype(precision) if eqx.is_inexact_array(x) else x, network)
 
     def run():
-        model = network.model(jnp.ones(3, precision))
+        model = network.space(jnp.ones(3, precision))
         return Langevin(0.5, step=0.1, steps=2).run(model, model.initial, key=jax.random.key(0))
 
     shapes = jax.eval_shape(run).state
@@ -463,6 +463,6 @@ def test_models_that_cannot_be_sampled():
         attrax.retrieve(summed, jnp.ones(3), dynamics, key=key)
     with pytest.raises(ValueError, match=r"key=jax\.random\.key"):
         attrax.retrieve(summed, jnp.ones(3), dynamics)
-    model = summed.model(jnp.ones(3))
+    model = summed.space(jnp.ones(3))
     with pytest.raises(ValueError, match=r"key=jax\.random\.key"):
         dynamics.run(model, model.initial)

@@ -206,5 +206,5 @@ def test_a_layer_held_as_a_whole_needs_no_noise():
         {("seen", "norm"): DenseSynapse(np.ones((2, 3)))},
     )
     query = jnp.zeros(3)
-    assert "LayerNorm" in str(network.model(query).lacks_noise)
-    assert network.clamp("norm", jnp.ones(2)).model(query).lacks_noise is None
+    assert "LayerNorm" in str(network.space(query).lacks_noise)
+    assert network.clamp("norm", jnp.ones(2)).space(query).lacks_noise is None

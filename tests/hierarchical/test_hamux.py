@@ -105,7 +105,7 @@ def test_a_network_has_its_energies_gradients_and_trajectory(name):
     @jax.jit
     @jax.vmap
     def run(states):
-        model = network.model(states[network.visible].reshape(-1))
+        model = network.space(states[network.visible].reshape(-1))
         path = dynamics.run(model, states, path=True).path
         energies = jax.lax.map(network.energy, path)
         pulled = network.pull(states)

@@ -201,7 +201,7 @@ def test_where_value_neurons_rest(x64, rows, similarity, state_term, ratio):
     layers = {"value": Neurons(6), "memory": memory}
     network = HierarchicalMemory(layers, {("value", "memory"): synapse})
     euler = Euler(0.2, rtol=0.0, atol=1e-11)
-    model = network.model(rows(1, (6,)))
+    model = network.space(rows(1, (6,)))
     rest = jax.jit(lambda state: euler.run(model, state).state)(model.initial)
     read = rows().T @ network.activations(rest)["memory"]
     assert jnp.allclose(rest["value"], ratio * read, atol=1e-7)
@@ -229,7 +229,7 @@ def test_slow_networks_approach_the_fast_one_linearly(x64, rows):
     euler = Euler(0.002, rtol=0.0, atol=1e-14, max_steps=1000)
 
     def end(tau):
-        model = two_layers(rows(), Euclidean(), Softmax(5.0), tau).model(rows(1, (6,)))
+        model = two_layers(rows(), Euclidean(), Softmax(5.0), tau).space(rows(1, (6,)))
         run = jax.jit(lambda state: euler.run(model, state))(model.initial)
         assert run.steps == 1000
         return run.state["value"]
@@ -517,11 +517,11 @@ def test_what_does_not_fit_is_refused(make, error, text):
 
 def test_known_entries_need_an_elementwise_layer():
     for lagrangian in (Tanh(), Power(1, rectified=True)):
-        made(Neurons(6, lagrangian)).model(KEYS[0], jnp.arange(6) < 3)
+        made(Neurons(6, lagrangian)).space(KEYS[0], jnp.arange(6) < 3)
     smooth = ConvexFunction(lambda x: jnp.sum(x**4))
     for lagrangian in (LayerNorm(), Softmax(), smooth):
         with pytest.raises(ValueError, match="must be elementwise"):
-            made(Neurons(6, lagrangian)).model(KEYS[0], jnp.arange(6) < 3)
+            made(Neurons(6, lagrangian)).space(KEYS[0], jnp.arange(6) < 3)
 
 
 def test_the_remedy_for_the_domain_works(rows):

@@ -35,7 +35,7 @@ def largest_rise(network, queries, dynamics):
 
     @partial(jax.vmap, in_axes=(0, None))
     def run(query, dynamics):
-        model = network.model(query)
+        model = network.space(query)
         path = dynamics.run(model, model.initial, path=True).path
         terms = jax.vmap(lambda states: jnp.stack(list(network.energies(states).values())))(path)
         return jnp.max(jnp.diff(jnp.sum(terms, 1))), jnp.max(jnp.abs(terms))
@@ -151,7 +151,7 @@ def test_time_is_in_units_of_the_slowest_layer(x64, rows):
         }
         synapse = SimilaritySynapse(Euclidean(), rows())
         network = HierarchicalMemory(neurons, {("value", "memory"): synapse})
-        model = network.model(rows(1, (6,)))
+        model = network.space(rows(1, (6,)))
         return network, model, model.pull(model.initial)
 
     network, model, pulled = ends(1.0)
@@ -164,10 +164,10 @@ def test_time_is_in_units_of_the_slowest_layer(x64, rows):
 
 def test_the_first_state_of_hidden_layers_is_their_pull(rows):
     keys, query = rows(), rows(1, (6,))
-    model = two_layers(keys, Cosine(), Softmax(3.0), 0.5).model(query)
+    model = two_layers(keys, Cosine(), Softmax(3.0), 0.5).space(query)
     assert jnp.array_equal(model.initial["value"], query)
     assert jnp.allclose(model.initial["memory"], Cosine()(keys, query))
-    fast = two_layers(keys, Cosine(), Softmax(3.0), 0.0).model(query)
+    fast = two_layers(keys, Cosine(), Softmax(3.0), 0.0).space(query)
     assert fast.initial.keys() == {"value"}
 
 

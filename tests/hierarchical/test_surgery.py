@@ -200,7 +200,7 @@ def test_clamped_entries_never_move_and_the_energy_falls_in_the_others(x64, draw
         energies, path = jax.jit(lambda s: jax.lax.scan(step, s, length=50)[1])(first)
         before = network.energy(first)
     else:
-        model = network.model(first["v"])
+        model = network.space(first["v"])
         run = dynamics.run(model, model.initial, path=True)
         path, first = run.path, model.initial
         energies = jax.vmap(model.energy)(path)
@@ -278,7 +278,7 @@ def test_a_start_is_where_a_hidden_layer_begins():
 @eqx.filter_grad
 def slopes_of(network, states):
     """The gradient, by every parameter, of whatever a network gives."""
-    model = network.model(states["v"])
+    model = network.space(states["v"])
     given = (
         network.energy(states),
         network.pull(states),

@@ -166,7 +166,7 @@ def test_how_many_units_are_looked_at_together_changes_nothing(rule):
 
     def swept(start, ahead):
         noise = 0.1 * jax.random.normal(jax.random.key(0), start.shape)
-        return sweep(memory.model(start, known), start, order, decide, noise, rule, ahead)
+        return sweep(memory.space(start, known), start, order, decide, noise, rule, ahead)
 
     starts = jnp.asarray(STARTS, jnp.float32)
     one = [jax.jit(swept, static_argnums=1)(start, 1) for start in starts]

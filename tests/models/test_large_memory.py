@@ -38,7 +38,7 @@ MODELS = {
         lambda h: (np.maximum(h, 0) ** 3).sum() / 3,
     ),
     "graded": (
-        lambda tau: models.graded_response_memory(ROWS, tau=tau, input=INPUT),
+        lambda tau: models.graded_network(ROWS, tau=tau, input=INPUT),
         np.tanh,
         lambda h: h,
         lambda v: np.log(np.cosh(v)).sum(),
@@ -121,7 +121,7 @@ def test_a_step_of_the_log_sum_exp_memory_is_attention(patterns):
 
 
 def test_the_graded_network_is_the_classical_one_with_weights_of_its_memories(x64):
-    two = models.graded_response_memory(ROWS, Tanh(1.5), input=INPUT)
+    two = models.graded_network(ROWS, Tanh(1.5), input=INPUT)
     layer = Neurons(D, Tanh(1.5), input=INPUT)
     one = HierarchicalMemory(
         {"feature": layer}, {"feature": LateralSynapse(ROWS.T @ ROWS, self_term=True)}
@@ -154,7 +154,7 @@ def test_the_decay_of_the_spherical_memory_is_free(decay, x64):
 @pytest.mark.parametrize(("norm", "outcome"), [(1.5, "diverged"), (0.5, "converged")])
 def test_unbounded_features_diverge_once_their_weights_pass_one(norm, outcome):
     rows = jnp.eye(3) * norm**0.5
-    memory = models.graded_response_memory(rows, Quadratic())
+    memory = models.graded_network(rows, Quadratic())
     found = attrax.retrieve(memory, jnp.ones(3), Euler(0.5, atol=1e-4, max_steps=2000))
     assert bool(found.outcome == getattr(attrax.Outcome, outcome))
 
@@ -193,7 +193,7 @@ WRONG = {
         "`memories` must have 2",
     ),
     "no memories": (lambda: models.log_sum_exp_memory(np.ones((0, 3))), "`memories` are empty"),
-    "NaN": (lambda: models.graded_response_memory(np.full((1, 1), np.nan)), "`memories` holds NaN"),
+    "NaN": (lambda: models.graded_network(np.full((1, 1), np.nan)), "`memories` holds NaN"),
     "beta": (lambda: models.log_sum_exp_memory(np.eye(3), -1.0), "`beta` must be positive"),
     "gain": (lambda: models.binary_dense_memory(np.eye(3), gain=0), "`gain` must be positive"),
     "tau": (lambda: models.log_sum_exp_memory(np.eye(3), tau=-1.0), "`tau` must be a finite"),

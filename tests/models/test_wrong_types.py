@@ -15,7 +15,7 @@ CASES = {
     "binary_dense_memory([1.0, 2.0])": "ValueError: `memories` must have 2 axes",
     "binary_dense_memory(rows, 2)": "TypeError: `lagrangian` must be a Lagrangian or a separation",
     "binary_dense_memory(rows, gain='2')": "TypeError: `gain` must be a number",
-    "graded_response_memory(rows, np.tanh)": "TypeError: .* a convex function in ConvexFunction",
+    "graded_network(rows, np.tanh)": "TypeError: .* a convex function in ConvexFunction",
     "log_sum_exp_memory(rows, [1.0, 2.0])": "ValueError: `beta` must be one number",
     "spherical_memory(rows, decay=None)": "TypeError: `decay` must be a number",
     "effective_energy(log_sum_exp_memory(rows), {}, 'x')": "ValueError: `layer` is 'x', but the",

@@ -62,7 +62,7 @@ def test_a_held_image_is_a_constant_input(toy):
 
     @eqx.filter_jit
     def both(network, image):
-        whole, rest = network.model(image), hn.without_image(network, image)
+        whole, rest = network.space(image), hn.without_image(network, image)
         pulled = rest.pull(rest.initial)
         return whole.initial, whole.pull(whole.initial), rest.initial, pulled
 

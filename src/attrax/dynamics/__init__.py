@@ -2,7 +2,6 @@
 
 from .asynchronous import Asynchronous as Asynchronous
 from .base import AbstractDynamics as AbstractDynamics
-from .base import Model as Model
 from .base import Outcome as Outcome
 from .base import Run as Run
 from .certificate import Certificate as Certificate

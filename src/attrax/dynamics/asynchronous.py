@@ -1,6 +1,6 @@
 """Two-state units that settle one after another."""
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ..checks import whole_number
+from ..spaces.base import AbstractSpace
 from ..spaces.units import decided
 from .base import AbstractDynamics, Outcome, Run
 from .sweeps import Order, anywhere, sweep, units_of
@@ -67,19 +68,19 @@ class Asynchronous(AbstractDynamics):
         self.order, self.rule, self.ties = Order(order, seed), rule, ties
         self.max_steps = max_steps
 
-    def run(self, model: Any, state, *, path: bool = False, key=None) -> Run:
+    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`. A step is a sweep; the last one finds nothing to change."""
-        model = units_of(model, "Asynchronous")
-        low, high = model.levels
+        space = units_of(space, "Asynchronous")
+        low, high = space.levels
         undecided = {"keep": None, "low": low, "high": high}[self.ties]
 
         def decide(drive, before, noise):
             default = before if undecided is None else jnp.full_like(before, undecided)
-            return decided(drive, default, model.memory.units)
+            return decided(drive, default, space.memory.units)
 
         def advance(state, number):
             order = self.order(state.shape[0], number)
-            return sweep(model, state, order, decide, rule=self.rule)
+            return sweep(space, state, order, decide, rule=self.rule)
 
         def step(carry):
             state, number, steps, moving = carry

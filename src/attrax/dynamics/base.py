@@ -1,7 +1,7 @@
 """What dynamics see of a memory, and what they give back."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,38 +10,13 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from ..arithmetic import accumulate
 from ..checks import number
+from ..spaces.base import AbstractSpace, Measured, Relaxing
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
 if TYPE_CHECKING:
     from typing import ClassVar as Declared
 else:
     from equinox import AbstractVar as Declared
-
-
-@runtime_checkable
-class Model(Protocol):
-    """A dynamical system for one query: anything with these can be run by any dynamics.
-
-    States are arrays or pytrees of arrays; τ ẋ = pull(x) − x.
-    """
-
-    @property
-    def initial(self) -> Any:
-        """The state it starts from."""
-        ...
-
-    @property
-    def lacks_energy(self) -> str | None:
-        """Why there is no energy, or `None`."""
-        ...
-
-    def pull(self, state: Any, /) -> Any:
-        """Where a state is drawn to."""
-        ...
-
-    def energy(self, state: Any, /) -> Float[Array, ""]:
-        """The energy of a state; raises `NoEnergyError` where there is none."""
-        ...
 
 
 class Outcome(eqx.Enumeration):
@@ -104,12 +79,14 @@ class AbstractDynamics(eqx.Module):
     """Whether it moves states a part of the way, which those of two-state units cannot go."""
 
     @abstractmethod
-    def run(self, model: Model, state: PyTree, *, path: bool = False, key: Any = None) -> Run:
+    def run(
+        self, space: AbstractSpace, state: PyTree, *, path: bool = False, key: Any = None
+    ) -> Run:
         """Run from a state.
 
         **Arguments:**
 
-        - `model`: what is run; see `Model`.
+        - `space`: what is run: a store and one query, `memory.space(query)`.
         - `state`: where to start, unbatched.
         - `path`: whether to keep every state.
         - `key`: of the random numbers, for dynamics that are `random`.
@@ -142,12 +119,20 @@ def check_dynamics(dynamics: Any, units: str) -> None:
         )
 
 
-def advanced(model: Model, state: PyTree) -> PyTree:
-    """One step without time constants: a model of layers relaxes them in turn, others are read.
+def advance(space: AbstractSpace, state: PyTree) -> PyTree:
+    """One step without time constants: parts that can relax do so in turn, others are read."""
+    return space.relax(state) if isinstance(space, Relaxing) else space.pull(state)
 
-    All layers at once could cycle with rising energy.
-    """
-    return getattr(model, "relax", model.pull)(state)
+
+def resting(space: AbstractSpace, state: PyTree) -> PyTree:
+    """Where a state would have to be to rest: its pull, whatever the time constants."""
+    return space.rest(state) if isinstance(space, Relaxing) else space.pull(state)
+
+
+def magnitude(space: AbstractSpace, state: PyTree) -> Float[Array, ""]:
+    """The size of the largest term of the energy, by which its rounding is measured."""
+    measured = isinstance(space, Measured)
+    return space.magnitude(state) if measured else jnp.abs(space.energy(state))
 
 
 def norm(state: PyTree) -> Float[Array, ""]:

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..checks import NoEnergyError
-from .base import Model
-from .euler import magnitude
+from ..spaces.base import AbstractSpace
+from .base import magnitude
 
 _ROUNDING = 32
 
@@ -48,21 +48,21 @@ class Certificate(eqx.Module):
         )
 
 
-def certify(model: Model, path: Any) -> Certificate:
+def certify(space: AbstractSpace, path: Any) -> Certificate:
     """Look for a rise of the energy along a path.
 
     **Arguments:**
 
-    - `model`: what was run.
+    - `space`: what was run.
     - `path`: all states, with a leading axis, the start first; as in `Run.path`.
 
     **Returns:** a `Certificate`.
 
-    **Raises:** `NoEnergyError` where the model has no energy.
+    **Raises:** `NoEnergyError` where the space has no energy.
     """
-    if model.lacks_energy is not None:
-        raise NoEnergyError(model.lacks_energy)
-    energies, scales = jax.lax.map(lambda s: (model.energy(s), magnitude(model, s)), path)
+    if space.lacks_energy is not None:
+        raise NoEnergyError(space.lacks_energy)
+    energies, scales = jax.lax.map(lambda s: (space.energy(s), magnitude(space, s)), path)
     changes = jnp.diff(energies)
     rise = jnp.maximum(jnp.max(changes), 0.0)
     step = jnp.where(rise > 0, jnp.argmax(changes) + 1, 0).astype(jnp.int32)

@@ -1,11 +1,12 @@
 """Neurons updated one after another."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from ..spaces.base import AbstractSpace, Sweeping
 from .base import AbstractDynamics, Run, difference, finite, recorded, rests
 from .iterate import checked_limits, outcome_of
 
@@ -56,13 +57,13 @@ class Coordinates(AbstractDynamics):
         """True for a random order."""
         return self.order == "random"
 
-    def run(self, model: Any, state, *, path: bool = False, key=None) -> Run:
+    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`.
 
-        **Raises:** `TypeError` for a model that is not a network; `ValueError` for a network in
+        **Raises:** `TypeError` for the space of anything but a network; `ValueError` for a network in
         which a single neuron has no exact update.
         """
-        if not hasattr(model, "sweep"):
+        if not isinstance(space, Sweeping):
             raise TypeError(
                 "Coordinates updates the neurons of a HierarchicalMemory; use "
                 "attrax.retrieve(memory.as_network(), ...), or Iterate()."
@@ -71,7 +72,7 @@ class Coordinates(AbstractDynamics):
         def advance(carry):
             state, steps, _, _ = carry
             drawn = None if key is None or not self.random else jax.random.fold_in(key, steps)
-            new = model.sweep(state, drawn)
+            new = space.sweep(state, drawn)
             done = rests(difference(new, state), state, self.rtol, self.atol)
             broken = ~finite(new)
             code = 2 * broken.astype(jnp.int32) + (done & ~broken).astype(jnp.int32)

@@ -11,16 +11,18 @@ from jaxtyping import Array, Float
 
 from ..arithmetic import accumulate
 from ..checks import positive
+from ..spaces.base import AbstractSpace
 from .base import (
     AbstractDynamics,
-    Model,
     Outcome,
     Run,
     choose,
     difference,
     finite,
+    magnitude,
     norm,
     recorded,
+    resting,
     rests,
     still,
 )
@@ -73,20 +75,20 @@ class Euler(AbstractDynamics):
         rtol, atol, max_steps = checked_limits(rtol, atol, max_steps)
         self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
 
-    def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
+    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`.
 
         **Raises:** `NoEnergyError` if `backtracking` is to go by an energy that is not there.
         """
         if self.backtracking:
             # Raises where there is no energy, before anything is run.
-            jax.eval_shape(model.energy, state)
+            jax.eval_shape(space.energy, state)
 
         def advance(carry):
             state, steps, _, _ = carry
-            ahead = difference(model.pull(state), state)
-            away = difference(getattr(model, "rest", model.pull)(state), state)
-            new = self._moved(state, ahead, away, self._length(model, state, ahead, away))
+            ahead = difference(space.pull(state), state)
+            away = difference(resting(space, state), state)
+            new = self._moved(state, ahead, away, self._length(space, state, ahead, away))
             done = rests(away, state, self.rtol, self.atol)
             # At a kink steps shrink until they are lost in the rounding of the state.
             size = norm(state)
@@ -113,20 +115,20 @@ class Euler(AbstractDynamics):
         )
         return Run(last, last, _outcome(code), steps, None)
 
-    def _length(self, model, state, ahead, away):
+    def _length(self, space, state, ahead, away):
         """The step, halved until the energy does not rise; 0 where it always does."""
         if not self.backtracking:
             return self.step
         # How long a step is has no gradient: derivatives follow the steps that were taken.
-        model, state, ahead, away, step = still((model, state, ahead, away, self.step))
-        energy, slopes = jax.value_and_grad(model.energy)(state)
-        room = 8 * jnp.finfo(energy.dtype).eps * magnitude(model, state)
+        space, state, ahead, away, step = still((space, state, ahead, away, self.step))
+        energy, slopes = jax.value_and_grad(space.energy)(state)
+        room = 8 * jnp.finfo(energy.dtype).eps * magnitude(space, state)
 
         def refused(carry):
             step, halvings = carry
             new = self._moved(state, ahead, away, step)
             move = difference(new, state)
-            there, beyond = jax.value_and_grad(model.energy)(new)
+            there, beyond = jax.value_and_grad(space.energy)(new)
             change = there - energy
             # Where the change is lost in rounding its slope must tell: across a valley it rises.
             falls = _along(beyond, move) <= jnp.abs(_along(slopes, move)) / 2
@@ -156,12 +158,6 @@ def _along(slopes, move):
         for a, b in zip(jax.tree.leaves(slopes), jax.tree.leaves(move), strict=True)
     ]
     return sum(parts[1:], parts[0])
-
-
-def magnitude(model: Model, state) -> Float[Array, ""]:
-    """The size of the largest term of the energy, by which its rounding is measured."""
-    own = getattr(model, "magnitude", None)
-    return jnp.abs(model.energy(state)) if own is None else own(state)
 
 
 def _outcome(code):

@@ -8,7 +8,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .base import AbstractDynamics, Model, Outcome, Run, advanced, difference, finite, norm, still
+from ..spaces.base import AbstractSpace
+from .base import AbstractDynamics, Outcome, Run, advance, difference, finite, norm, resting, still
 from .iterate import Iterate, checked_limits
 
 
@@ -73,7 +74,7 @@ class FixedPoint(AbstractDynamics):
         self.solver, self.adjoint = solver, adjoint
         self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
 
-    def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
+    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`; no path is kept.
 
         **Raises:** `ValueError` if a path is asked for.
@@ -82,15 +83,15 @@ class FixedPoint(AbstractDynamics):
             raise ValueError("FixedPoint keeps no path; use dynamics=attrax.dynamics.Iterate().")
         follows = isinstance(self.solver, AbstractDynamics)
         if not follows and (self.solver is not None or self.adjoint is not None):
-            return self._by_optimistix(model, state)
+            return self._by_optimistix(space, state)
         plain = Iterate(rtol=self.rtol, atol=self.atol, max_steps=self.max_steps)
         forward: Any = self.solver if follows else plain
-        run = forward.run(*still((model, state)), key=key)
+        run = forward.run(*still((space, state)), key=key)
         how = _How(self.rtol, self.atol, self.max_steps, not follows)
-        rest = _root(how, run.state, model)
+        rest = _root(how, run.state, space)
         return Run(rest, rest, run.outcome, run.steps, None)
 
-    def _by_optimistix(self, model, state) -> Run:
+    def _by_optimistix(self, space, state) -> Run:
         import optimistix
 
         solver = self.solver
@@ -100,10 +101,10 @@ class FixedPoint(AbstractDynamics):
         if adjoint is None:
             adjoint = optimistix.ImplicitAdjoint(_gmres(self.rtol, self.atol, state))
         solution = optimistix.fixed_point(
-            lambda state, model: advanced(model, state),
+            lambda state, space: advance(space, state),
             solver,
             state,
-            args=model,
+            args=space,
             max_steps=self.max_steps,
             adjoint=adjoint,
             throw=False,
@@ -127,17 +128,13 @@ class _How(eqx.Module):
     max_steps: int = eqx.field(static=True)
     iterate: bool = eqx.field(static=True)
 
-    def step(self, model, state):
+    def step(self, space, state):
         """The map whose fixed point the state is."""
-        return (advanced if self.iterate else _pulled)(model, state)
-
-
-def _pulled(model, state):
-    return getattr(model, "rest", model.pull)(state)
+        return (advance if self.iterate else resting)(space, state)
 
 
 @eqx.filter_custom_jvp
-def _root(how, state, model):
+def _root(how, state, space):
     """The state, taken for a fixed point."""
     return state
 
@@ -146,18 +143,18 @@ def _root(how, state, model):
 def _root_jvp(primals, tangents):
     import lineax
 
-    (how, state, model), (_, _, moved) = primals, tangents
+    (how, state, space), (_, _, moved) = primals, tangents
     if not jax.tree.leaves(moved):
         return state, jax.tree.map(jnp.zeros_like, state)
     moving, fixed = eqx.partition(
-        model, jax.tree.map(lambda t: t is not None, moved, is_leaf=lambda t: t is None)
+        space, jax.tree.map(lambda t: t is not None, moved, is_leaf=lambda t: t is None)
     )
     by_model = jax.jvp(
         lambda moving: how.step(eqx.combine(moving, fixed), state), (moving,), (moved,)
     )[1]
 
     def residual(change):
-        stepped = jax.jvp(lambda x: how.step(still(model), x), (state,), (change,))[1]
+        stepped = jax.jvp(lambda x: how.step(still(space), x), (state,), (change,))[1]
         return difference(change, stepped)
 
     operator = lineax.FunctionLinearOperator(residual, jax.eval_shape(lambda: state))

@@ -6,7 +6,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .base import AbstractDynamics, Model, Outcome, Run, difference, finite, rests
+from ..spaces.base import AbstractSpace
+from .base import AbstractDynamics, Outcome, Run, difference, finite, resting, rests
 from .iterate import checked_limits
 
 
@@ -55,12 +56,12 @@ class Flow(AbstractDynamics):
         self.time, self.solver, self.adjoint = float(time), solver, adjoint
         self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
 
-    def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
+    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`; the path holds `max_steps` + 1 states."""
         import diffrax
 
-        def field(t, state, model):
-            return difference(model.pull(state), state)
+        def field(t, state, space):
+            return difference(space.pull(state), state)
 
         solver = diffrax.Tsit5() if self.solver is None else self.solver
         # An explicit solver of a stiff network jitters by the error of its steps. An implicit one
@@ -75,7 +76,7 @@ class Flow(AbstractDynamics):
             t1=self.time,
             dt0=None,
             y0=state,
-            args=model,
+            args=space,
             stepsize_controller=diffrax.PIDController(
                 rtol=share * self.rtol, atol=share * self.atol
             ),
@@ -99,9 +100,9 @@ class Flow(AbstractDynamics):
         outcome = Outcome.where(finite(last), outcome, Outcome.diverged)
         return Run(last, last, outcome, steps, states)
 
-    def _rests(self, t, state, model, **kwargs):
+    def _rests(self, t, state, space, **kwargs):
         # Fast layers are as far from rest as others, however fast they move.
-        away = difference(getattr(model, "rest", model.pull)(state), state)
+        away = difference(resting(space, state), state)
         return rests(away, state, self.rtol, self.atol)
 
 

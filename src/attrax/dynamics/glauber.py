@@ -1,7 +1,7 @@
 """Two-state units at a temperature."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from ..arithmetic import accumulate
 from ..checks import is_concrete, number, whole_number
+from ..spaces.base import AbstractSpace
 from ..spaces.units import decided
 from .base import AbstractDynamics, Outcome, Run, scheduled
 from .sweeps import Order, sweep, units_of
@@ -78,13 +79,13 @@ class Glauber(AbstractDynamics):
         """T of every sweep."""
         return scheduled(self.temperature, self.sweeps)
 
-    def run(self, model: Any, state, *, path: bool = False, key=None) -> Run:
+    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`. A step is a sweep.
 
         **Raises:** `TypeError` for a memory without two-state units.
         """
-        model = units_of(model, "Glauber")
-        low, high = model.levels
+        space = units_of(space, "Glauber")
+        low, high = space.levels
         heat_bath = self.rule == "heat_bath"
 
         def step(state, inputs):
@@ -99,14 +100,14 @@ class Glauber(AbstractDynamics):
             def decide(gap, before, noise):
                 if heat_bath:
                     # u < 1/(1 + exp(−gap/T)) in a form that T = 0 leaves right.
-                    return decided(gap.astype(wide) - warmth * noise, before, model.memory.units)
+                    return decided(gap.astype(wide) - warmth * noise, before, space.memory.units)
                 up = before > 0.5 * (low + high)
                 rise = jnp.where(up, gap, -gap)
                 other = jnp.where(up, low, high).astype(before.dtype)
                 return jnp.where(rise.astype(wide) < warmth * noise, other, before)
 
             # Of units that are warm many change, and looking at more of them would be in vain.
-            new = sweep(model, state, order, decide, noise, ahead=4)
+            new = sweep(space, state, order, decide, noise, ahead=4)
             return new, new
 
         inputs = (jnp.arange(self.sweeps), self.temperatures)

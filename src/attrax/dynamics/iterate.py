@@ -9,12 +9,12 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..checks import is_concrete, positive, whole_number
+from ..spaces.base import AbstractSpace
 from .base import (
     AbstractDynamics,
-    Model,
     Outcome,
     Run,
-    advanced,
+    advance,
     difference,
     finite,
     recorded,
@@ -31,9 +31,9 @@ class OneRead(AbstractDynamics):
     random: ClassVar = False
     graded: ClassVar = False
 
-    def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
+    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`."""
-        new = advanced(model, state)
+        new = advance(space, state)
         states = None
         if path:
             states = jax.tree.map(lambda a, b: jnp.stack([a, b]), state, new)
@@ -84,15 +84,13 @@ class Iterate(AbstractDynamics):
         """Where it is damped; under jit that cannot be seen."""
         return is_concrete(self.damping) and float(self.damping) != 1
 
-    def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
+    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`."""
 
-        def advance(carry):
+        def step(carry):
             state, previous, steps, _, _ = carry
             share = jax.tree.map(lambda leaf: self.damping.astype(leaf.dtype), state)
-            new = jax.tree.map(
-                lambda x, y, s: x + s * (y - x), state, advanced(model, state), share
-            )
+            new = jax.tree.map(lambda x, y, s: x + s * (y - x), state, advance(space, state), share)
             done = rests(difference(new, state), state, self.rtol, self.atol)
             # Comparing with the state before last finds a cycle of two; the first step has none.
             back = rests(difference(new, previous), state, self.rtol, self.atol)
@@ -111,10 +109,10 @@ class Iterate(AbstractDynamics):
         steps = jnp.zeros((), jnp.int32)
         start = (state, state, steps, Outcome.step_limit, jnp.zeros((), bool))
         if path:
-            last, states = recorded(advance, start, self.max_steps)
+            last, states = recorded(step, start, self.max_steps)
             return Run(*last[:2], last[3], last[2], states)
         state, previous, steps, outcome, _ = jax.lax.while_loop(
-            lambda carry: (carry[2] < self.max_steps) & ~carry[4], advance, start
+            lambda carry: (carry[2] < self.max_steps) & ~carry[4], step, start
         )
         state, previous = forward_only((state, previous))
         return Run(state, previous, outcome, steps, None)

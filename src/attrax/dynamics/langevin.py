@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
 from ..checks import NoEnergyError, is_concrete, number, positive, whole_number
+from ..spaces.base import AbstractSpace
+from ..spaces.noise import Noisy
 from .base import (
     AbstractDynamics,
-    Model,
     Outcome,
     Run,
     choose,
@@ -85,7 +85,7 @@ class Langevin(AbstractDynamics):
         )
         _check(self.temperatures)
 
-    def run(self, model: Model, state, *, path: bool = False, key=None) -> Run:
+    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`.
 
         **Raises:** `ValueError` without a `key`, or where a layer has no such noise;
@@ -93,22 +93,26 @@ class Langevin(AbstractDynamics):
         """
         if key is None:
             raise ValueError("Langevin draws random numbers; pass key=jax.random.key(0), say.")
-        reason = getattr(model, "lacks_noise", None)
-        if reason is not None:
-            raise ValueError(f"Langevin has no noise for this network: {reason}")
-        if self.adjusted and model.lacks_energy is not None:
+        if not isinstance(space, Noisy):
+            raise TypeError(
+                f"Langevin needs a space that noise can move, and {type(space).__name__} is none: "
+                "see attrax.spaces.Noisy."
+            )
+        if space.lacks_noise is not None:
+            raise ValueError(f"Langevin has no noise for this network: {space.lacks_noise}")
+        if self.adjusted and space.lacks_energy is not None:
             raise NoEnergyError(
-                f"{model.lacks_energy} Langevin accepts steps by the energy; "
+                f"{space.lacks_energy} Langevin accepts steps by the energy; "
                 "pass adjusted=False to take them all."
             )
 
         def advance(here, draw):
             index, temperature = draw
-            there = self._advanced(model, here, temperature, jax.random.fold_in(key, index))
+            there = self._advanced(space, here, temperature, jax.random.fold_in(key, index))
             return there, there[0] if path else None
 
         temperatures = self.temperatures
-        start = self._place(model, state, temperatures[0])
+        start = self._place(space, state, temperatures[0])
         draws = jnp.arange(self.steps, dtype=jnp.int32), temperatures
         (last, _, energy, _), states = jax.lax.scan(advance, start, draws)
         if path:
@@ -117,23 +121,23 @@ class Langevin(AbstractDynamics):
         outcome = Outcome.where(sound, Outcome.sampled, Outcome.diverged)
         return Run(last, last, outcome, jnp.asarray(self.steps, jnp.int32), states)
 
-    def _place(self, model, state, temperature):
+    def _place(self, space, state, temperature):
         """A state, the step from it to its pull, its energy, and the geometry there."""
-        energy = model.energy(state) if self.adjusted else jnp.zeros(())
+        energy = space.energy(state) if self.adjusted else jnp.zeros(())
         ahead = jax.tree.map(
-            lambda x, y: self.step.astype(x.dtype) * (y - x), state, model.pull(state)
+            lambda x, y: self.step.astype(x.dtype) * (y - x), state, space.pull(state)
         )
-        return state, ahead, energy, self._geometry(model, state, temperature)
+        return state, ahead, energy, self._geometry(space, state, temperature)
 
-    def _advanced(self, model, here, temperature, key):
+    def _advanced(self, space, here, temperature, key):
         """The place after one step from another."""
         state, ahead, energy, local = here
         if callable(self.temperature):
-            local = self._geometry(model, state, temperature)
+            local = self._geometry(space, state, temperature)
         normals, chance = jax.random.split(key)
         noise = local.noise(_normal(normals, state))
         new = jax.tree.map(lambda *parts: sum(parts), state, local.drift(ahead), noise)
-        there = self._place(model, new, temperature)
+        there = self._place(space, new, temperature)
         if not self.adjusted:
             return there
         _, new_ahead, new_energy, remote = there
@@ -154,45 +158,13 @@ class Langevin(AbstractDynamics):
         # the run ends as diverged.
         return choose(accepted & finite(new), there, here)
 
-    def _geometry(self, model, state, temperature):
-        if hasattr(model, "geometry"):
-            return model.geometry(state, temperature, self.step)
-        variance = 2 * temperature * self.step.astype(temperature.dtype)
-        return Plain(variance, getattr(model, "known", None))
+    def _geometry(self, space, state, temperature):
+        return space.geometry(state, temperature, self.step)
 
     @property
     def temperatures(self) -> Float[Array, " steps"]:
         """The temperature of each step."""
         return scheduled(self.temperature, self.steps)
-
-
-class Plain(eqx.Module):
-    """The geometry of states that are the activations themselves: noise alike everywhere."""
-
-    variance: Float[Array, ""]
-    known: Bool[Array, " d"] | None
-
-    def drift(self, change: PyTree) -> PyTree:
-        """The step as it is."""
-        return change
-
-    def noise(self, normal: PyTree) -> PyTree:
-        """√v times standard normal numbers, zero in entries that are known."""
-        scaled = jax.tree.map(lambda n: jnp.sqrt(self.variance).astype(n.dtype) * n, normal)
-        return scaled if self.known is None else jnp.where(self.known, 0.0, scaled)
-
-    def curved(self, change: PyTree) -> Float[Array, ""]:
-        """|change|²/v."""
-        squares = [
-            jnp.sum(jnp.square(leaf), dtype=accumulate(leaf.dtype))
-            for leaf in jax.tree.leaves(change)
-        ]
-        total = sum(squares[1:], squares[0])
-        return total / self.variance.astype(total.dtype)
-
-    def volumes(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Zero."""
-        return jnp.zeros_like(self.variance), jnp.zeros_like(self.variance)
 
 
 def _normal(key, state):

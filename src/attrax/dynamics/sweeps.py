@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..checks import is_concrete
-from ..spaces.units import AbstractUnitSpace
+from ..spaces.base import AbstractSpace
+from ..spaces.units import OverlappingUnits, PairedUnits
 
 QUERIES = "queries"
 """The name of the axis along which `attrax.retrieve` runs queries together."""
@@ -91,22 +92,22 @@ def _as_seed(seed: Any) -> Int[Array, ""]:
     return jnp.asarray(np.asarray(array).astype(np.uint32).view(np.int32))
 
 
-def units_of(model: Any, name: str) -> AbstractUnitSpace:
-    """The model, if it is made of two-state units.
+def units_of(space: AbstractSpace, name: str) -> PairedUnits | OverlappingUnits:
+    """The space, if it is made of two-state units.
 
     **Raises:** `TypeError` that names the dynamics for other models.
     """
-    if not isinstance(model, AbstractUnitSpace):
+    if not isinstance(space, PairedUnits | OverlappingUnits):
         raise TypeError(
             f"{name} updates two-state units, and this memory has none: use Coordinates() for a "
             "HierarchicalMemory, Iterate() for a Memory, or make units with "
             "attrax.models.hopfield_network(patterns)."
         )
-    return model
+    return space
 
 
 def sweep(
-    model: Any,
+    space: PairedUnits | OverlappingUnits,
     state: Float[Array, " d"],
     order: Int[Array, " d"],
     decide: Callable,
@@ -118,7 +119,7 @@ def sweep(
 
     **Arguments:**
 
-    - `model`: units; see `attrax.spaces.units`.
+    - `space`: units; `PairedUnits` or `OverlappingUnits` of `attrax.spaces`.
     - `state`: shape (d,).
     - `order`: indices of units.
     - `decide`: (drive, state of the unit, its noise) → its new state.
@@ -130,12 +131,12 @@ def sweep(
     **Returns:** the state after the sweep.
     """
     noise = jnp.zeros_like(state) if noise is None else noise
-    held = jnp.zeros(state.shape, bool) if model.known is None else model.known
-    if not hasattr(model, "coupled"):
-        return _look_ahead(model, state, order, decide, noise, held, rule, ahead)
+    held = jnp.zeros(state.shape, bool) if space.known is None else space.known
+    if not isinstance(space, PairedUnits):
+        return _look_ahead(space, state, order, decide, noise, held, rule, ahead)
 
     def step(state, index):
-        return _block_update(model, state, index, decide, noise, held, rule), None
+        return _block_update(space, state, index, decide, noise, held, rule), None
 
     whole = order.shape[0] // _BLOCK * _BLOCK
     if whole:
@@ -143,17 +144,17 @@ def sweep(
     return state if whole == order.shape[0] else step(state, order[whole:])[0]
 
 
-def _block_update(model, state, index, decide, noise, held, rule):
-    sums, couplings, own = model.coupled(state, index)
-    threshold = model.threshold(index)
+def _block_update(space, state, index, decide, noise, held, rule):
+    sums, couplings, own = space.coupled(state, index)
+    threshold = space.threshold(index)
     before = state[index].astype(sums.dtype)
 
     def step(sums, inputs):
         place, row, own, before, noise, held, threshold = inputs
         if rule == "energy":
-            drive = model.gap(sums[place], own, threshold)
+            drive = space.gap(sums[place], own, threshold)
         else:
-            drive = model.felt(sums[place], own, before, threshold)
+            drive = space.felt(sums[place], own, before, threshold)
         after = jnp.where(held, before, decide(drive, before, noise))
         return sums + row * (after - before), after
 
@@ -163,14 +164,14 @@ def _block_update(model, state, index, decide, noise, held, rule):
     return state.at[index].set(after, unique_indices=True)
 
 
-def _look_ahead(model, state, order, decide, noise, held, rule, ahead):
+def _look_ahead(space, state, order, decide, noise, held, rule, ahead):
     """Some units at a time: as long as none changes, their drives are those of the same state.
 
     Then the first that changes does, and the units behind it are looked at again. Most keep their
     states, so that a block takes a few products where its units would each take one.
     """
     count = order.shape[0]
-    columns = model.columns()
+    columns = space.columns()
     places = jnp.arange(min(ahead, count), dtype=jnp.int32)
     # The last block is filled with units that are not there.
     order = jnp.pad(order, (0, -count % places.size), constant_values=count)
@@ -182,7 +183,7 @@ def _look_ahead(model, state, order, decide, noise, held, rule, ahead):
 
         def step(carry):
             own, overlaps, done = carry
-            new = decide(model.drives(rows, overlaps, own, rule), own, noise[inside])
+            new = decide(space.drives(rows, overlaps, own, rule), own, noise[inside])
             moves = (new != own) & ~quiet & (places >= done)
             first = jnp.argmax(moves).astype(places.dtype)
             moved = jnp.where((places == first) & moves, new, own)
@@ -196,7 +197,7 @@ def _look_ahead(model, state, order, decide, noise, held, rule, ahead):
         return (state.at[index].set(own, mode="drop"), overlaps), None
 
     blocks = order.reshape(-1, places.size)
-    return jax.lax.scan(block, (state, model.overlaps(state)), blocks)[0][0]
+    return jax.lax.scan(block, (state, space.overlaps(state)), blocks)[0][0]
 
 
 def anywhere(flag: Bool[Array, ""]) -> Bool[Array, ""]:

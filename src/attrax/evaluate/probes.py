@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..checks import plain_number
 from ..retrieval import retrieve
+from ..spaces.store import AbstractStore
 from ..spaces.units import LEVELS, Units
 
 
@@ -27,9 +28,9 @@ def units_made(make: Callable, shape: tuple[int, int], dtype: Any) -> Units:
             f"attrax.learning.Hebb(), but it is {what}."
         )
     memory = eqx.filter_eval_shape(make, jax.ShapeDtypeStruct(shape, dtype))
-    if not hasattr(memory, "model"):
+    if not isinstance(memory, AbstractStore):
         raise TypeError(f"`make` must make a memory, but it makes {type(memory).__name__}.")
-    units: Any = getattr(memory, "units", "real")
+    units = memory.units
     if units not in LEVELS:
         raise ValueError(
             f"`make` makes a {type(memory).__name__} of graded states, but what is counted are "

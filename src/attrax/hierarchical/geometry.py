@@ -7,13 +7,13 @@ which ∇²L changes. The drift that goes with M is that of the exact diffusion,
 same for every floor; a falls with the step, and far from saturation it does not matter.
 """
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 from ..arithmetic import accumulate, match
 from ..separation import AbstractExponential, Exponential, GhostSoftmax, Identity, Log, Power
+from ..spaces.noise import AbstractGeometry
 from .elementwise import Absolute, RectifiedExponential, Sigmoid, Tanh
 from .lagrangians import Quadratic, SeparationLagrangian
 from .metrics import AbstractMetric, Dense, Diagonal, Simplex
@@ -21,7 +21,7 @@ from .neurons import Neurons
 from .norms import LayerNorm, SphericalNorm
 
 
-class Geometry(eqx.Module):
+class Geometry(AbstractGeometry):
     """The metrics of all layers at one point of a run, by name."""
 
     metrics: dict[str, AbstractMetric]

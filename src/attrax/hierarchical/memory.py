@@ -1,7 +1,7 @@
 """`HierarchicalMemory`: layers of neurons, joined by synapses, with one energy."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..arithmetic import accumulate
 from ..checks import NoEnergyError
+from ..spaces.store import AbstractStore
 from . import surgery
 from .checks import check_network, check_states, checked_parts, sequence_of_layers
 from .drawing import described, drawn
@@ -21,7 +22,7 @@ from .surgery import Joints, part_names
 from .synapses import AbstractSynapse
 
 
-class HierarchicalMemory(eqx.Module):
+class HierarchicalMemory(AbstractStore):
     """An associative memory of neuron layers and synapses: τ ẋ = −∂E/∂g for each layer.
 
     E = Σ_layers [(x − I)·g − L(x)] + Σ_synapses E_s(g), with activations g = ∇L(x). It falls at
@@ -61,6 +62,8 @@ class HierarchicalMemory(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
     edges: tuple[tuple[tuple[str, ...], int], ...] = eqx.field(static=True)
     frozen: tuple[str, ...] = eqx.field(static=True)
+    units: ClassVar = "real"
+    recurrent: ClassVar = True
 
     def __init__(
         self, neurons: Mapping[str, Neurons], synapses: Joints, *, frozen: Sequence[str] = ()
@@ -225,10 +228,10 @@ class HierarchicalMemory(eqx.Module):
         weights = lagrangian.activation(self._completed(states)[hidden[0]])
         return 1 / jnp.sum(jnp.square(weights), dtype=accumulate(weights.dtype))
 
-    def model(
+    def space(
         self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None
     ) -> LayerSpace:
-        """What dynamics see of this network for one query: states by layer.
+        """The dynamical system of one query: states by layer.
 
         **Raises:** `ValueError` if entries are to be held that the Lagrangian of the visible
         layer mixes with others.

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..checks import NoEnergyError
-from ..spaces.base import Answer
+from ..spaces.base import Answer, Measured, Relaxing, Sweeping
+from ..spaces.noise import Noisy
 from .equations import States, swept
 from .geometry import Geometry, geometry, lacks_noise
 
 
-class LayerSpace(eqx.Module):
+class LayerSpace(Measured, Noisy, Relaxing, Sweeping):
     """States of a `HierarchicalMemory` for one query, by name of layer.
 
     Those of fast layers and of layers that are clamped as a whole are left out: they follow from

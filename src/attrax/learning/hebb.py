@@ -56,8 +56,7 @@ class Hebb(AbstractIncrementalRule):
 
     def write(self, memory: MatrixMemory, pattern: ArrayLike) -> MatrixMemory:
         """A memory with one more pattern, shape (d,); `memory.remove` undoes it exactly."""
-        width = getattr(memory, "width", 1)
-        memory, pattern = written(self, memory, pattern, 1 / width)
+        memory, pattern = written(self, memory, pattern, lambda width: 1 / width)
         return memory.write(pattern)
 
 
@@ -139,8 +138,8 @@ class SparseHebb(AbstractIncrementalRule):
                 "`activity` must be given to write one pattern, as in SparseHebb(activity=0.05): "
                 "the patterns before it cannot be measured any more."
             )
-        width = getattr(memory, "width", 1)
-        memory, pattern = written(self, memory, pattern, _scale(self.activity, width))
+        given = self.activity
+        memory, pattern = written(self, memory, pattern, lambda width: _scale(given, width))
         activity = self.activity.astype(memory.dtype)
         centred = pattern - activity
         matrix = memory.matrix + centred[:, None] * centred[None]

@@ -67,7 +67,7 @@ class PseudoInverse(AbstractIncrementalRule):
 
     def write(self, memory: MatrixMemory, pattern: ArrayLike) -> MatrixMemory:
         """A memory with one more pattern, shape (d,)."""
-        memory, pattern = written(self, memory, pattern, 1.0)
+        memory, pattern = written(self, memory, pattern, lambda width: 1.0)
         matrix, _, new = _added(memory.matrix, pattern)
         if self.dependent == "error" and is_concrete(new) and not bool(new):
             raise ValueError(

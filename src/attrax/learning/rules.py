@@ -1,6 +1,7 @@
 """What a classical learning rule is, and the checks that all rules make."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -101,7 +102,7 @@ def checked_memory(memory: Any, units: Units | None = None) -> MatrixMemory:
 
 
 def written(
-    rule: AbstractRule, memory: Any, pattern: Any, scale: ArrayLike
+    rule: AbstractRule, memory: Any, pattern: Any, scale: Callable[[int], ArrayLike]
 ) -> tuple[MatrixMemory, Float[Array, " d"]]:
     """A memory and one more pattern for it, checked.
 
@@ -109,7 +110,7 @@ def written(
 
     - `rule`: that writes.
     - `memory`, `pattern`: see `AbstractIncrementalRule.write`.
-    - `scale`: by which memories of the rule multiply their matrix.
+    - `scale`: of the number of units to what memories of the rule multiply their matrix by.
 
     **Raises:** `TypeError` or `ValueError` that names `memory` or `pattern`.
     """
@@ -120,7 +121,7 @@ def written(
             f"`memory` must be one that {name} has made, but it is one of "
             f"{memory.rule or 'Hebb'}: start from {name}(...)(patterns)."
         )
-    expected = jnp.asarray(scale)
+    expected = jnp.asarray(scale(memory.width))
     if is_concrete(memory.scale, expected) and not np.allclose(
         float(memory.scale), float(expected), rtol=1e-4, atol=0.0
     ):

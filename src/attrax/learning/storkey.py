@@ -45,8 +45,7 @@ class Storkey(AbstractIncrementalRule):
 
     def write(self, memory: MatrixMemory, pattern: ArrayLike) -> MatrixMemory:
         """A memory with one more pattern, shape (d,)."""
-        width = getattr(memory, "width", 1)
-        memory, pattern = written(self, memory, pattern, 1 / width)
+        memory, pattern = written(self, memory, pattern, lambda width: 1 / width)
         matrix = _added(memory.matrix, pattern)
         return dataclasses.replace(memory, matrix=matrix, symmetry="symmetric")
 

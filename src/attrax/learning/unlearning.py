@@ -69,7 +69,7 @@ def _unlearnt(memory: MatrixMemory, rate, key, steps: int) -> MatrixMemory:
         start, order = jax.random.split(key)
         state = jax.random.rademacher(start, (memory.width,), memory.dtype)
         settle = Asynchronous(seed=jax.random.randint(order, (), 0, 1 << 20))
-        state = settle.run(memory.model(state, None), state).state
+        state = settle.run(memory.space(state, None), state).state
         matrix = memory.matrix - rate * (state[:, None] * state[None])
         return dataclasses.replace(memory, matrix=matrix), None
 

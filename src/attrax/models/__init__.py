@@ -10,7 +10,6 @@ from .hopfield import graded_network as graded_network
 from .hopfield import hopfield_network as hopfield_network
 from .large_memory import binary_dense_memory as binary_dense_memory
 from .large_memory import effective_energy as effective_energy
-from .large_memory import graded_response_memory as graded_response_memory
 from .large_memory import log_sum_exp_memory as log_sum_exp_memory
 from .large_memory import spherical_memory as spherical_memory
 from .layered import ConvolutionLayer as ConvolutionLayer

@@ -1,15 +1,26 @@
 """Memories of two-state units: classical, dense and exponential."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ..checks import as_floats, positive, whole_number
-from ..hierarchical import HierarchicalMemory, LateralSynapse, Neurons, Tanh
+from ..hierarchical import (
+    AbstractLagrangian,
+    HierarchicalMemory,
+    LateralSynapse,
+    Neurons,
+    Quadratic,
+    Tanh,
+)
 from ..learning.hebb import Hebb
 from ..learning.rules import AbstractRule
-from ..separation import Power, Softmax
+from ..separation import AbstractSeparation, Power, Softmax
+from ..spaces.store import AbstractStore
 from ..stores.binary import BinaryMemory
 from ..stores.matrix import MatrixMemory
+from .large_memory import Activation, two_layers
 
 
 def hopfield_network(patterns: ArrayLike, rule: AbstractRule | None = None) -> MatrixMemory:
@@ -42,6 +53,9 @@ def dense_memory(patterns: ArrayLike, degree: int = 3, *, rectified: bool = True
     within the range of floats, and temperatures are of order one; it scales all energies alike.
     Without rectification an even F likes −ξ as much as ξ, and an odd one is not convex, which
     updates of single units do not need.
+
+    `binary_dense_memory` has the same energy as a network of feature and memory neurons, for smooth
+    features, time constants and real memories.
 
     **Arguments:**
 
@@ -82,28 +96,60 @@ def exponential_memory(patterns: ArrayLike, beta: ArrayLike = 1.0) -> BinaryMemo
     return BinaryMemory(patterns, Softmax(beta))
 
 
-def graded_network(memory: MatrixMemory, gain: ArrayLike = 1.0) -> HierarchicalMemory:
-    """The network of 1984 with the couplings of a matrix: τ u̇ = W g(u) − θ − u, g = tanh(gain · u).
+def graded_network(
+    memory: MatrixMemory | ArrayLike,
+    activation: ArrayLike | Activation = 1.0,
+    *,
+    tau: float = 0.0,
+    input: ArrayLike | None = None,
+) -> HierarchicalMemory:
+    """The network of 1984: τ u̇ = W g(u) − θ − u, with graded states g of a gain or Lagrangian.
 
     Its energy is −½ gᵀWg + θᵀg + Σ_i ∫₀^{g_i} g⁻¹. The last term shrinks as 1/gain, and the minima
-    become those of the two-state units.
+    become those of the two-state units. Rows ξ make W = ξᵀξ, which keeps its diagonal and is never
+    formed: it is Model A′ of the theory, whose memory neurons are linear.
+
+    ```python
+    graded_network(hopfield_network(patterns), 10.0)     # W of a rule, tanh(10 u)
+    graded_network(rows, Quadratic())                    # W = ξᵀξ, linear features
+    ```
 
     **Arguments:**
 
-    - `memory`: of signs, without a self-term.
-    - `gain`: > 0, in units of 1/u.
+    - `memory`: a `MatrixMemory` of signs without a self-term; or rows ξ, shape (N, d).
+    - `activation`: a number is the gain of g = tanh(gain · u), > 0, in units of 1/u; else g is that
+      of a Lagrangian or separation. If g is not bounded, as ReLU is not, the state diverges and its
+      energy falls for ever once W is larger than one along what g can reach.
+    - `tau`: of the memory neurons of rows, ≥ 0, in units of the features'; 0 is fast.
+    - `input`: a constant drive, shape (d,), beside −θ; none if `None`.
 
-    **Returns:** a network with the one layer "units", whose activations are the graded states.
+    **Returns:** a network with the one layer "units" for a matrix, and the layers "feature" and
+    "memory" for rows. Activations of the first layer are the graded states.
 
-    **Raises:** `ValueError` for other units, a self-term, or a matrix that is not symmetric.
+    **Raises:** `ValueError` for other units, a self-term, a matrix that is not symmetric, or a
+    `tau` where there are no memory neurons; `ValueError` or `TypeError` for other values out of
+    bounds.
 
-    **Source:** [hopfield1984neurons]
+    **Source:** [hopfield1984neurons]; with rows [krotov2021large]
     """
-    if not isinstance(memory, MatrixMemory) or memory.units != "signs" or memory.self_term:
+    own = isinstance(activation, AbstractSeparation | AbstractLagrangian) or callable(activation)
+    feature: Any = activation if own else Tanh(positive("activation", activation))
+    if not isinstance(memory, MatrixMemory):
+        if isinstance(memory, AbstractStore):
+            raise ValueError(
+                f"`memory` must be a MatrixMemory or rows, not {type(memory).__name__}."
+            )
+        return two_layers(memory, feature, Quadratic(), tau, input)
+    if memory.units != "signs" or memory.self_term:
         raise ValueError("`memory` must be a MatrixMemory of signs without a self-term.")
     if memory.symmetry == "none":
         raise ValueError("`memory` has a matrix that is not symmetric, so it has no energy.")
+    if tau != 0:
+        raise ValueError("`tau` is of memory neurons, which the network of a matrix does not have.")
     drive = None if memory.threshold is None else -memory.threshold
-    layer = Neurons(memory.width, Tanh(positive("gain", gain)), 1.0, drive)
+    if input is not None:
+        given = as_floats("input", input, ndim=1).astype(memory.dtype)
+        drive = given if drive is None else drive + given
+    layer = Neurons(memory.width, feature, 1.0, drive)
     couplings = LateralSynapse(jnp.asarray(memory.scale * memory.matrix))
     return HierarchicalMemory({"units": layer}, {"units": couplings})

@@ -5,6 +5,7 @@ Lagrangians of the two layers, and so in g and f.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -42,6 +43,10 @@ def binary_dense_memory(
     memory of degree n, and `Exponential()` the exponential one. Signs jump: run them with
     `Iterate` or `Coordinates`, and smooth features with any dynamics.
 
+    It has the energy of `dense_memory`, which keeps no neurons: its units compare the energies of
+    their two states, and the memories in blocks. That one is for patterns of ±1 as such; this one
+    is for smooth features, finite time constants, and memories that are real numbers.
+
     **Arguments:**
 
     - `memories`: ξ, rows to be stored, shape (N, d), usually of −1 and +1.
@@ -58,36 +63,7 @@ def binary_dense_memory(
     """
     feature = Absolute() if gain is None else Tanh(positive("gain", gain))
     separation = Power(2, rectified=True) if separation is None else separation
-    return _two_layers(memories, feature, separation, tau, input)
-
-
-def graded_response_memory(
-    memories: ArrayLike,
-    lagrangian: Activation | None = None,
-    *,
-    tau: float = 0.0,
-    input: ArrayLike | None = None,
-) -> HierarchicalMemory:
-    """Model A′, the graded-response network of 1984: E = −½ gᵀTg + Σ_i ∫₀^{g_i} g⁻¹, T = ξᵀξ.
-
-    Memory neurons are linear. If features are not bounded, as those of ReLU, the state diverges
-    and its energy falls for ever once T is larger than one along what they can reach.
-
-    **Arguments:**
-
-    - `memories`: ξ, shape (N, d). T keeps its diagonal.
-    - `lagrangian`: of the features, a Lagrangian or a separation; `Tanh()` if `None`.
-    - `tau`: time constant of memory neurons, ≥ 0, in units of the features'; 0 is fast.
-    - `input`: I, a constant drive of the features, shape (d,); none if `None`.
-
-    **Returns:** a network with the layers "feature" and "memory".
-
-    **Raises:** `ValueError` or `TypeError` for values outside these bounds.
-
-    **Source:** [hopfield1984neurons]; [krotov2021large]
-    """
-    feature = Tanh() if lagrangian is None else lagrangian
-    return _two_layers(memories, feature, Quadratic(), tau, input)
+    return two_layers(memories, feature, separation, tau, input)
 
 
 def log_sum_exp_memory(
@@ -115,7 +91,7 @@ def log_sum_exp_memory(
 
     **Source:** [ramsauer2021hopfield]; [krotov2021large]
     """
-    return _two_layers(memories, Quadratic(), Softmax(beta), tau, input)
+    return two_layers(memories, Quadratic(), Softmax(beta), tau, input)
 
 
 def spherical_memory(
@@ -152,7 +128,7 @@ def spherical_memory(
     separation = Exponential() if separation is None else separation
     drive = None if input is None else as_floats("input", input, ndim=1) / decay
     rows = as_floats("memories", memories, ndim=2) / decay
-    return _two_layers(rows, feature, separation, tau, drive, own=1 / decay)
+    return two_layers(rows, feature, separation, tau, drive, own=1 / decay)
 
 
 def effective_energy(
@@ -208,7 +184,20 @@ def effective_energy(
     return jnp.sum(jnp.stack([*rest, -neurons.lagrangian.value(pulled)]))
 
 
-def _two_layers(memories, feature, memory, tau, drive, own: float = 1.0) -> HierarchicalMemory:
+def two_layers(
+    memories: ArrayLike, feature: Any, memory: Any, tau: float, drive: Any, own: float = 1.0
+) -> HierarchicalMemory:
+    """Feature and memory neurons of the given activations, joined by the memories.
+
+    **Arguments:**
+
+    - `memories`: ξ, shape (N, d).
+    - `feature`, `memory`: of the two layers, Lagrangians or separations.
+    - `tau`, `own`: time constants of memory and feature neurons.
+    - `drive`: a constant drive of the features, shape (d,), or `None`.
+
+    **Raises:** `ValueError` or `TypeError` for values that make no network.
+    """
     rows = as_floats("memories", memories, ndim=2)
     if rows.size == 0:
         raise ValueError(f"`memories` are empty: their shape is {rows.shape}.")

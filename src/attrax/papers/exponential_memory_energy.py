@@ -86,7 +86,7 @@ def _single(memory, states, sweeps: int):
     units = jnp.concatenate([order(memory.width, jnp.asarray(i)) for i in range(sweeps)])
 
     def run(start):
-        model = memory.model(start)
+        model = memory.space(start)
 
         def step(state, unit):
             own, columns = state[unit[None]], model.columns()[unit[None]]

@@ -92,7 +92,7 @@ def _euler(step, steps: int) -> Euler:
 @eqx.filter_jit
 def _run(network, states, dynamics):
     def one(states):
-        model: Any = network.model(states[network.visible].reshape(-1))
+        model: Any = network.space(states[network.visible].reshape(-1))
         path = dynamics.run(model, states, path=True).path
         found = certify(model, path)
         return jax.lax.map(model.energy, path), found.certified, found.rise
@@ -157,7 +157,7 @@ def energies_by_part(network, start, step: float, steps: int) -> dict[str, np.nd
 
     @jax.jit
     def parts(states):
-        model: Any = network.model(states[network.visible].reshape(-1))
+        model: Any = network.space(states[network.visible].reshape(-1))
         path = _euler(step, steps).run(model, states, path=True).path
         return jax.lax.map(network.energies, path)
 

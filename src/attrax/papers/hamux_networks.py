@@ -127,7 +127,7 @@ def learnt(network: HierarchicalMemory) -> int:
 
 def at_start(network: HierarchicalMemory, image: Image) -> Logits:
     """Logits before the network relaxes: one pass up, as in a feed-forward network."""
-    return logits(network, network.model(image).initial)
+    return logits(network, network.space(image).initial)
 
 
 def at_rest(network: HierarchicalMemory, image: Image) -> Logits:
@@ -138,7 +138,7 @@ def at_rest(network: HierarchicalMemory, image: Image) -> Logits:
 
 def after_steps(network: HierarchicalMemory, image: Image) -> Logits:
     """Logits after ten steps of 0.4; the gradient goes through the steps."""
-    model: Any = network.model(image)
+    model: Any = network.space(image)
     return logits(network, STEPS.run(model, model.initial).state)
 
 
@@ -159,11 +159,11 @@ def without_image(network: HierarchicalMemory, image: Image) -> LayerSpace:
     - `image`: shape (d,).
     """
     image_layer, driven = network.names[:2]
-    drive = network.model(image).initial[driven]
+    drive = network.space(image).initial[driven]
     rest = eqx.tree_at(
         lambda rest: rest.neurons[driven].input,
         network.without(image_layer),
         drive,
         is_leaf=lambda leaf: leaf is None,
     )
-    return rest.model(drive.reshape(-1))
+    return rest.space(drive.reshape(-1))

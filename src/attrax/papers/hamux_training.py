@@ -109,7 +109,7 @@ def watch(network: HierarchicalMemory, x, y, shown: int = 60) -> Watched:
 @eqx.filter_jit
 def _watched(network, rows):
     def one(row):
-        model: Any = network.model(row)
+        model: Any = network.space(row)
         run = hn.SWEEPS.run(model, model.initial, path=True)
         found = certify(model, run.path)
         label = jnp.argmax(run.state["label"])

@@ -83,7 +83,7 @@ class OneWay(AbstractSynapse):
 
 
 def _instead(model, other: HierarchicalMemory):
-    return other.model(model.query)
+    return other.space(model.query)
 
 
 def asymmetric(starts: int, steps: int, seed: int) -> Descent:

@@ -99,7 +99,7 @@ def descend(
 @eqx.filter_jit
 def _descend(network, starts, dynamics, field, every):
     def one(states):
-        model = network.model(states[network.visible].reshape(-1))
+        model = network.space(states[network.visible].reshape(-1))
         model = model if field is None else field(model)
         path = dynamics.run(model, states, path=True).path
         return jax.lax.map(network.energies, path), path[network.visible][::every]

@@ -13,7 +13,7 @@ from ..hierarchical import HierarchicalMemory
 from ..models import (
     binary_dense_memory,
     effective_energy,
-    graded_response_memory,
+    graded_network,
     log_sum_exp_memory,
     spherical_memory,
 )
@@ -46,7 +46,7 @@ def network(name: str, seed: int, tau: float = TAU, **options: Any) -> Hierarchi
     options = {"tau": tau, "input": 0.3 * rng.standard_normal(FEATURES), **options}
     if name == "A":
         return binary_dense_memory(rows, gain=GAIN, **options)
-    make = {"A′": graded_response_memory, "B": log_sum_exp_memory, "C": spherical_memory}[name]
+    make = {"A′": graded_network, "B": log_sum_exp_memory, "C": spherical_memory}[name]
     return make(rows, **options)
 
 
@@ -189,7 +189,7 @@ def decays(starts: int, steps: int, seed: int) -> Decays:
 @eqx.filter_jit
 def _differences(plain, built, states):
     def one(states):
-        model = FreeDecay(plain.model(states["feature"]), "feature", jnp.asarray(DECAYS[1]))
+        model = FreeDecay(plain.space(states["feature"]), "feature", jnp.asarray(DECAYS[1]))
         pulled = model.pull(states)
         # The model's time is in units of the features' τ_f for all layers.
         changed = {name: pulled[name] - state for name, state in states.items()}

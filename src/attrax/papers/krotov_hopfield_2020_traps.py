@@ -16,7 +16,7 @@ from ..hierarchical import (
     Neurons,
     check_convex,
 )
-from ..models import effective_energy, graded_response_memory
+from ..models import effective_energy, graded_network
 from ..retrieval import Retrieval, retrieve
 from ..separation import Power
 from .krotov_hopfield_2020_energy import (
@@ -140,7 +140,7 @@ def unbounded(starts: int, seed: int, norms: tuple[float, ...] = (0.8, 1.25)) ->
     diverged, converged, runs = [], [], []
     for norm in norms:
         relu = Power(1, rectified=True)
-        memory = graded_response_memory(rows * np.sqrt(norm), relu)
+        memory = graded_network(rows * np.sqrt(norm), relu)
         found = retrieve(memory, states, Euler(0.5, atol=1e-9, max_steps=20_000))
         diverged.append(float(jnp.mean(found.outcome == Outcome.diverged)))
         converged.append(float(jnp.mean(found.outcome == Outcome.converged)))

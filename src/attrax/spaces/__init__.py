@@ -1,1 +1,13 @@
-"""Spaces: a store and one query as a dynamical system."""
+"""Spaces: a store and one query as a dynamical system, and what some of them can do besides."""
+
+from .base import AbstractSpace as AbstractSpace
+from .base import Answer as Answer
+from .base import Measured as Measured
+from .base import Relaxing as Relaxing
+from .base import Sweeping as Sweeping
+from .noise import AbstractGeometry as AbstractGeometry
+from .noise import Noisy as Noisy
+from .noise import PlainNoise as PlainNoise
+from .units import AbstractUnitSpace as AbstractUnitSpace
+from .units import OverlappingUnits as OverlappingUnits
+from .units import PairedUnits as PairedUnits

@@ -1,12 +1,20 @@
-"""What the end of a retrieval stands for."""
+"""What a space is: what dynamics and `attrax.retrieve` may ask of a store and one query."""
 
-from typing import NamedTuple
+from abc import abstractmethod
+from typing import TYPE_CHECKING, NamedTuple
 
-from jaxtyping import Array, Float
+import equinox as eqx
+from jaxtyping import Array, Float, PyTree
+
+# What leaves must declare, as a class variable, a property or a field; see attrax.separation.base.
+if TYPE_CHECKING:
+    from typing import ClassVar as Declared
+else:
+    from equinox import AbstractVar as Declared
 
 
 class Answer(NamedTuple):
-    """What a model makes of the state in which a run ended.
+    """What a space makes of the state in which a run ended.
 
     - `state` (v,): what the memory answers.
     - `energy` (): of the state; `None` where there is none.
@@ -16,3 +24,95 @@ class Answer(NamedTuple):
     state: Float[Array, " v"]
     energy: Float[Array, ""] | None
     memories: Float[Array, ""] | None
+
+
+class AbstractSpace(eqx.Module):
+    """A store and one query as a dynamical system, τ ẋ = pull(x) − x, which dynamics run.
+
+    States are unbatched arrays, or pytrees of arrays. What only some spaces can do is a class of
+    its own, and dynamics ask for it by `isinstance`: `Relaxing`, `Sweeping`, `Noisy`, `Measured`.
+    """
+
+    initial: Declared[PyTree]
+    """The state that a run starts from."""
+
+    lacks_energy: Declared[str | None]
+    """Why there is no energy that descends; `None` where there is one."""
+
+    @abstractmethod
+    def pull(self, state: PyTree) -> PyTree:
+        """Where a state is drawn to; entries that are known stay as they are."""
+
+    @abstractmethod
+    def energy(self, state: PyTree) -> Float[Array, ""]:
+        """The energy of a state.
+
+        **Raises:** `NoEnergyError` where there is none; the reason is `lacks_energy`.
+        """
+
+    @abstractmethod
+    def answer(self, state: PyTree, origin: PyTree) -> Answer:
+        """What the end of a run stands for.
+
+        **Arguments:**
+
+        - `state`: where the run ended.
+        - `origin`: the state that the last read was made from.
+        """
+
+    @abstractmethod
+    def record(self, path: PyTree) -> Float[Array, "s v"]:
+        """The states of a run as they are shown to the user.
+
+        **Arguments:**
+
+        - `path`: all states with a leading axis, the start first.
+        """
+
+
+class Measured(AbstractSpace):
+    """A space that knows how large the terms of its energy are.
+
+    The energy of any other space is taken for its own largest term.
+    """
+
+    @abstractmethod
+    def magnitude(self, state: PyTree) -> Float[Array, ""]:
+        """The size of the largest term of the energy, by which its rounding is measured."""
+
+
+class Relaxing(AbstractSpace):
+    """A space of parts with an exact update each, made in turn.
+
+    All parts at once could cycle with rising energy.
+    """
+
+    groups: Declared[tuple[tuple[str, ...], ...]]
+    """Names of the parts that are updated together, the first group first."""
+
+    @abstractmethod
+    def relax(self, state: PyTree) -> PyTree:
+        """Every part to its state of least energy given the others, in turn.
+
+        **Raises:** `ValueError` where no exact update of a part is known.
+        """
+
+    @abstractmethod
+    def rest(self, state: PyTree) -> PyTree:
+        """The pull itself, whatever the time constants of the parts: where a state at rest is."""
+
+
+class Sweeping(AbstractSpace):
+    """A space of neurons that can be updated exactly, one after another."""
+
+    @abstractmethod
+    def sweep(self, state: PyTree, key: PyTree = None) -> PyTree:
+        """Every neuron to its state of least energy given all others, one after another.
+
+        **Arguments:**
+
+        - `state`: where the sweep starts.
+        - `key`: of a random order; by index if `None`.
+
+        **Raises:** `ValueError` where no exact update of a neuron is known.
+        """

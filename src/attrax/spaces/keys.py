@@ -2,16 +2,16 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..checks import NoEnergyError
-from .base import Answer
+from .base import Answer, Measured
+from .noise import Noisy, PlainNoise
 
 
-class KeySpace(eqx.Module):
+class KeySpace(Measured, Noisy):
     """States of a `Memory` for one query, with the query's known entries held.
 
     Reads stay in key space; values are applied once, in `answer`. Where only some entries are
@@ -95,6 +95,15 @@ class KeySpace(eqx.Module):
         if self.memory.heteroassociative:
             return read
         return jnp.concatenate([self.query[None], read[:-1]])
+
+    @property
+    def lacks_noise(self) -> None:
+        """Nothing: the states themselves are sampled."""
+        return None
+
+    def geometry(self, state, temperature, step) -> PlainNoise:
+        """See `Noisy.geometry`."""
+        return PlainNoise(temperature, step, self.known)
 
     def _completed(self, value):
         if self.known is None or self.memory.heteroassociative:

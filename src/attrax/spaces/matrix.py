@@ -2,17 +2,17 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..arithmetic import accumulate, products
 from ..checks import NoEnergyError
-from .base import Answer
-from .units import AbstractUnitSpace
+from .base import Answer, Measured
+from .noise import Noisy, PlainNoise
+from .units import PairedUnits
 
 
-class MatrixSpace(eqx.Module):
+class MatrixSpace(Measured, Noisy):
     """Real states of a `MatrixMemory` for one query.
 
     **Arguments:**
@@ -70,8 +70,17 @@ class MatrixSpace(eqx.Module):
         """The states of a run, the start first."""
         return path
 
+    @property
+    def lacks_noise(self) -> None:
+        """Nothing: the states themselves are sampled."""
+        return None
 
-class UnitMatrixSpace(AbstractUnitSpace):
+    def geometry(self, state, temperature, step) -> PlainNoise:
+        """See `Noisy.geometry`."""
+        return PlainNoise(temperature, step, self.known)
+
+
+class UnitMatrixSpace(PairedUnits):
     """Two-state units joined by a matrix, for one query.
 
     Sums Σ_j W_ij σ_j are kept unscaled: of whole numbers they are exact, so that ties are ties.
@@ -82,14 +91,8 @@ class UnitMatrixSpace(AbstractUnitSpace):
         """The drive of every unit."""
         return self.memory.drive(state)
 
-    def coupled(
-        self, state: Float[Array, " d"], index: Int[Array, " b"]
-    ) -> tuple[Float[Array, " b"], Float[Array, "b b"], Float[Array, " b"]]:
-        """Of a few units the sums without their own terms, their couplings and self-couplings.
-
-        Row j of the couplings is what a change of unit j adds to the sums. With them sums can
-        follow changes within these units, which makes one product of what would be many.
-        """
+    def coupled(self, state, index):
+        """See `PairedUnits.coupled`."""
         rows = self.memory.matrix[index]
         sums = products(rows, state)
         couplings = rows[:, index].T.astype(sums.dtype)
@@ -97,16 +100,16 @@ class UnitMatrixSpace(AbstractUnitSpace):
         sums = sums - own * state[index].astype(sums.dtype)
         return sums, couplings - jnp.diag(own), own
 
-    def gap(self, sums, own, threshold) -> Array:
-        """E(low) − E(high) from sums without own terms, elementwise."""
+    def gap(self, sums, own, threshold):
+        """See `PairedUnits.gap`."""
         low, high = self.levels
         if self.memory.self_term:
             sums = sums + own * (0.5 * (low + high))
         total = self.memory.scale.astype(sums.dtype) * sums
         return (high - low) * (total - threshold)
 
-    def felt(self, sums, own, state, threshold) -> Array:
-        """The drive from sums without own terms, elementwise."""
+    def felt(self, sums, own, state, threshold):
+        """See `PairedUnits.felt`."""
         total = sums + own * state if self.memory.self_term else sums
         return self.memory.scale.astype(total.dtype) * total - threshold
 

@@ -3,29 +3,24 @@
 from abc import abstractmethod
 from typing import Any, Literal
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from ..checks import NoEnergyError, is_concrete
-from .base import Answer
+from .base import Answer, Measured
 
 Units = Literal["real", "signs", "bits"]
 LEVELS = {"signs": (-1.0, 1.0), "bits": (0.0, 1.0)}
 
 
-class AbstractUnitSpace(eqx.Module):
-    """States of two-state units for one query, as dynamics see them.
+class AbstractUnitSpace(Measured):
+    """States of two-state units for one query.
 
     Updates of single units need a unit's *gap*, E(low) − E(high), by which it prefers its high
     state, or its *field*, the drive that it feels, its own state counted where the memory has a
-    self-term. A subclass offers them in one of two ways:
-
-    - where units are coupled in pairs, `coupled(state, index)` for some of them, then `gap` or
-      `felt`, and `threshold`, as `UnitMatrixSpace` does: a change of one then moves the others';
-    - else `overlaps(state)`, which follow changes by the rows of `columns()`, and `drives` of some
-      units from them, as `BinarySpace` does: after a change they are taken anew.
+    self-term. A space offers them in one of two ways: as `PairedUnits` where units are coupled in
+    pairs, so that a change of one moves the others' sums, or else as `OverlappingUnits`.
 
     **Arguments:**
 
@@ -101,6 +96,70 @@ class AbstractUnitSpace(eqx.Module):
         return new if self.known is None else jnp.where(self.known, old, new)
 
 
+class PairedUnits(AbstractUnitSpace):
+    """Units coupled in pairs: their sums Σ_j W_ij σ_j follow a change of one by its couplings."""
+
+    @abstractmethod
+    def coupled(
+        self, state: Float[Array, " d"], index: Int[Array, " b"]
+    ) -> tuple[Float[Array, " b"], Float[Array, "b b"], Float[Array, " b"]]:
+        """Of a few units the sums without their own terms, their couplings and self-couplings.
+
+        Row j of the couplings is what a change of unit j adds to the sums. With them sums can
+        follow changes within these units, which makes one product of what would be many.
+        """
+
+    @abstractmethod
+    def gap(
+        self, sums: Float[Array, "*b"], own: Float[Array, "*b"], threshold: Float[Array, "*b"]
+    ) -> Float[Array, "*b"]:
+        """E(low) − E(high) from sums without own terms, elementwise."""
+
+    @abstractmethod
+    def felt(
+        self,
+        sums: Float[Array, "*b"],
+        own: Float[Array, "*b"],
+        state: Float[Array, "*b"],
+        threshold: Float[Array, "*b"],
+    ) -> Float[Array, "*b"]:
+        """The drive from sums without own terms, elementwise."""
+
+    @abstractmethod
+    def threshold(self, index: Int[Array, "*b"]) -> Float[Array, "*b"]:
+        """θ of some units."""
+
+
+class OverlappingUnits(AbstractUnitSpace):
+    """Units whose drives are taken from overlaps with the memories, anew after each change."""
+
+    @abstractmethod
+    def overlaps(self, state: Float[Array, " d"]) -> Float[Array, " n"]:
+        """The overlap of a state with each memory."""
+
+    @abstractmethod
+    def columns(self) -> Float[Array, "d n"]:
+        """What a change of each unit adds to the overlaps, per unit of its change."""
+
+    @abstractmethod
+    def drives(
+        self,
+        columns: Float[Array, "b n"],
+        overlaps: Float[Array, " n"],
+        state: Float[Array, " b"],
+        rule: str,
+    ) -> Float[Array, " b"]:
+        """What drives some units, each if no other moved: their gaps, or their fields.
+
+        **Arguments:**
+
+        - `columns`: those of these units.
+        - `overlaps`: of the present state.
+        - `state`: of these units.
+        - `rule`: "energy" for gaps, or "field".
+        """
+
+
 def decided(
     drive: Shaped[Array, "*d"], state: Float[Array, "*d"], units: Units
 ) -> Float[Array, "*d"]:
@@ -134,7 +193,7 @@ def check_states(name: str, states: Array, units: Units, known: Array | None = N
     where = tuple(int(i) for i in np.argwhere(wrong)[0])
     remedy = {
         "signs": "jnp.where(x > 0, 1, -1) makes signs; for graded states use "
-        "attrax.models.graded_response_memory",
+        "attrax.models.graded_network",
         "bits": "jnp.where(x > 0, 1, 0) makes bits; for −1 and +1 use units='signs'",
     }
     raise ValueError(

@@ -1,1 +1,3 @@
-"""Stores: what is kept, and what `attrax.retrieve` asks of it."""
+"""Stores: what is kept, and what `attrax.retrieve` may ask of it."""
+
+from ..spaces.store import AbstractStore as AbstractStore

@@ -13,10 +13,11 @@ from ..arithmetic import accumulate, match, products
 from ..checks import NoEnergyError, as_floats, is_floats
 from ..separation import AbstractAdditive, GhostSoftmax, Power, Softmax, SumNormalised
 from ..separation.base import AbstractImplicit, largest
-from ..spaces.units import AbstractUnitSpace, check_states, decided
+from ..spaces.store import AbstractStore
+from ..spaces.units import OverlappingUnits, check_states, decided
 
 
-class BinaryMemory(eqx.Module):
+class BinaryMemory(AbstractStore):
     """A dense associative memory: units of −1 and +1 under E(σ) = −Φ(ξσ), e.g. −Σ_μ F(ξ_μ·σ).
 
     A unit takes the state of lower energy given all others; the difference of the two energies is
@@ -48,6 +49,7 @@ class BinaryMemory(eqx.Module):
     separation: AbstractAdditive
     self_term: bool = eqx.field(static=True)
     units: ClassVar = "signs"
+    recurrent: ClassVar = True
 
     def __init__(self, patterns: ArrayLike, separation: Any, *, self_term: bool = False):
         rows = as_floats("patterns", patterns, ndim=2)
@@ -107,10 +109,6 @@ class BinaryMemory(eqx.Module):
             raise NoEnergyError(self.lacks_energy)
         return self.state_energy(self._query(query))
 
-    def check_queries(self, name: str, queries: Array, known: Array | None = None) -> None:
-        """Refuse states other than −1 and +1; not under jit."""
-        check_states(name, queries, "signs", known)
-
     def pull(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
         """All units at once to the side that they are driven to."""
         return decided(self.drive(state), state, "signs")
@@ -129,10 +127,10 @@ class BinaryMemory(eqx.Module):
         scores = products(self.keys, state)
         return -match(self.separation, scores.dtype).potential(scores)
 
-    def model(
+    def space(
         self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None
     ) -> "BinarySpace":
-        """What dynamics see of this memory for one query."""
+        """The dynamical system of one query."""
         return BinarySpace(self, query, known)
 
     def _query(self, query):
@@ -145,7 +143,7 @@ class BinaryMemory(eqx.Module):
         return query
 
 
-class BinarySpace(AbstractUnitSpace):
+class BinarySpace(OverlappingUnits):
     """Units of a `BinaryMemory` for one query; what follows their changes are the overlaps ξσ."""
 
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
@@ -161,22 +159,8 @@ class BinarySpace(AbstractUnitSpace):
         keys = self.memory.keys
         return jax.lax.optimization_barrier(keys.T.astype(accumulate(keys.dtype)))
 
-    def drives(
-        self,
-        columns: Float[Array, "b n"],
-        overlaps: Float[Array, " n"],
-        state: Float[Array, " b"],
-        rule: str,
-    ) -> Float[Array, " b"]:
-        """What drives some units, each if no other moved: their gaps, or their fields.
-
-        **Arguments:**
-
-        - `columns`: those of these units.
-        - `overlaps`: of the present state.
-        - `state`: of these units.
-        - `rule`: "energy" for gaps, or "field".
-        """
+    def drives(self, columns, overlaps, state, rule):
+        """See `OverlappingUnits.drives`."""
         if rule == "field":
             return fields(self.memory.separation, columns, overlaps)
         return gaps(self.memory.separation, columns, overlaps, state)

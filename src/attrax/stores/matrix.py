@@ -14,12 +14,13 @@ from ..arithmetic import inverse, products
 from ..checks import NoEnergyError, as_floats, is_concrete, is_floats, positive
 from ..similarity.kernels import as_feature_map
 from ..spaces.matrix import MatrixSpace, UnitMatrixSpace
+from ..spaces.store import AbstractStore
 from ..spaces.units import LEVELS, Units, check_states, decided
 
 Symmetry = Literal["none", "symmetric", "positive"]
 
 
-class MatrixMemory(eqx.Module):
+class MatrixMemory(AbstractStore):
     """An associative memory of one superposed matrix, W φ(q): its size does not grow with rows.
 
     With units it is the network of Hopfield (1982): states of −1 and +1 ("signs") or 0 and 1
@@ -205,14 +206,6 @@ class MatrixMemory(eqx.Module):
             raise NoEnergyError(self.lacks_energy)
         return self.state_energy(self._query(query))
 
-    def check_queries(self, name: str, queries: Array, known: Array | None = None) -> None:
-        """Refuse states that the units cannot have, such as graded ones; not under jit.
-
-        **Raises:** `ValueError` that names the remedy.
-        """
-        if self.units != "real":
-            check_states(name, queries, self.units, known)
-
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " v"]:
         """h = W φ(state) − θ, divided by the normaliser's product where there is one."""
         features = state if self.feature_map is None else self.feature_map(state)
@@ -251,10 +244,10 @@ class MatrixMemory(eqx.Module):
             energy = energy + 0.5 * jnp.sum(jnp.square(state))
         return energy
 
-    def model(
+    def space(
         self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None
     ) -> MatrixSpace | UnitMatrixSpace:
-        """What dynamics see of this memory for one query."""
+        """The dynamical system of one query."""
         space = MatrixSpace if self.units == "real" else UnitMatrixSpace
         return space(self, query, known)
 

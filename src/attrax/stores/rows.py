@@ -1,7 +1,7 @@
 """`Memory`: rows that are stored, scored by a similarity, separated and projected."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -18,6 +18,7 @@ from ..similarity import AbstractSimilarity, Correlation, SimilarityFunction
 from ..similarity.calibrate import default_beta
 from ..similarity.centroids import WeightedMedian, WeightedMode
 from ..spaces.keys import KeySpace
+from ..spaces.store import AbstractStore
 from . import storage
 from .checks import check_domain, check_fields, why_no_energy
 from .storage import Placement
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .matrix import MatrixMemory
 
 
-class Memory(eqx.Module):
+class Memory(AbstractStore):
     """An associative memory of rows: similarity → separation → projection.
 
     `memory(query)` is exactly one read, z = Σ_μ w_μ value_μ with w = separation(s) and
@@ -75,6 +76,8 @@ class Memory(eqx.Module):
     heteroassociative: bool = eqx.field(static=True)
     block: int | None = eqx.field(static=True)
     placement: Placement | None = eqx.field(static=True)
+    units: ClassVar = "real"
+    recurrent: ClassVar = True
 
     def __init__(
         self,
@@ -222,8 +225,8 @@ class Memory(eqx.Module):
         reading = self._read(state, None, None) if reading is None else reading
         return self.similarity.state_term(state) - reading.potential
 
-    def model(self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None) -> KeySpace:
-        """What dynamics see of this memory for one query: states in key space."""
+    def space(self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None) -> KeySpace:
+        """The dynamical system of one query: states in key space."""
         return KeySpace(self, query, known)
 
     def write(self, key: ArrayLike, value: ArrayLike | None = None) -> "Memory":

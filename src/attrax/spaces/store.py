@@ -1,0 +1,65 @@
+"""What a store is: what `attrax.retrieve` may ask of whatever keeps memories."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .base import AbstractSpace
+from .units import Units, check_states
+
+# What leaves must declare, as a class variable, a property or a field; see attrax.separation.base.
+if TYPE_CHECKING:
+    from typing import ClassVar as Declared
+else:
+    from equinox import AbstractVar as Declared
+
+
+class AbstractStore(eqx.Module):
+    """What is kept, and can be asked with queries: the memory that `attrax.retrieve` takes.
+
+    A store is unbatched, immutable and a pytree. It says how wide its queries are and of what kind,
+    and makes the space in which dynamics run one of them.
+    """
+
+    width: Declared[int]
+    """d, the number of entries of a query."""
+
+    dtype: Declared[jnp.dtype]
+    """The floating-point type that queries are brought to."""
+
+    units: Declared[Units]
+    """What states are: "real", or two-state units, "signs" (−1 and +1) or "bits" (0 and 1)."""
+
+    recurrent: Declared[bool]
+    """Whether what is read can be read again; if not, `attrax.retrieve` reads once."""
+
+    @abstractmethod
+    def space(
+        self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None
+    ) -> AbstractSpace:
+        """The dynamical system for one query.
+
+        **Arguments:**
+
+        - `query`: shape (d,).
+        - `known`: shape (d,), True for entries that are to be kept; `None` where none is.
+
+        **Raises:** `ValueError` where no entries can be kept.
+        """
+
+    def check_queries(self, name: str, queries: Array, known: Array | None = None) -> None:
+        """Refuse states that two-state units cannot have; nothing is checked under jit.
+
+        **Arguments:**
+
+        - `name`: of the argument, for the error.
+        - `queries`: shape (..., d).
+        - `known`: True for the entries that are looked at; all if `None`.
+
+        **Raises:** `ValueError` that names the first other value and the remedy.
+        """
+        if self.units != "real":
+            check_states(name, queries, self.units, known)
