@@ -60,7 +60,7 @@ class Coordinates(AbstractDynamics):
     def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
         """See `AbstractDynamics.run`.
 
-        **Raises:** `TypeError` for the space of anything but a network; `ValueError` for a network in
+        **Raises:** `TypeError` for a space other than a network's; `ValueError` for a network in
         which a single neuron has no exact update.
         """
         if not isinstance(space, Sweeping):
