@@ -430,7 +430,7 @@ CALLS = {
     "rows in place of a memory": (
         lambda: attrax.retrieve(ROWS, QUERY),
         TypeError,
-        r"`memory` must be a memory, but it is ndarray.*attrax.Memory\(patterns\)",
+        r"must be a memory, an attrax.stores.AbstractStore, but it is ndarray.*attrax.Memory\(patterns\)",
     ),
     "dynamics by name": (
         lambda: attrax.retrieve(memory(), QUERY, "iterate"),

@@ -18,6 +18,7 @@ from ..models import (
     spherical_memory,
 )
 from ..retrieval import retrieve
+from ..spaces import AbstractSpace
 from .krotov_hopfield_2020_energy import (
     Descent,
     Rates,
@@ -124,7 +125,7 @@ FORMULAS: dict[str, Callable] = {
 }
 
 
-class FreeDecay(eqx.Module):
+class FreeDecay(AbstractSpace):
     """A model in which the visible layer decays by α v, whatever its network says.
 
     - `model`: the network's, whose visible layer is the slowest.
@@ -154,6 +155,14 @@ class FreeDecay(eqx.Module):
     def energy(self, states):
         """The model's: along v it does not change."""
         return self.model.energy(states)
+
+    def answer(self, state, origin):
+        """As of the model."""
+        return self.model.answer(state, origin)
+
+    def record(self, path):
+        """As of the model."""
+        return self.model.record(path)
 
 
 class Decays(NamedTuple):
