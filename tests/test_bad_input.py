@@ -430,7 +430,7 @@ CALLS = {
     "rows in place of a memory": (
         lambda: attrax.retrieve(ROWS, QUERY),
         TypeError,
-        r"must be a memory, an attrax.stores.AbstractStore, but it is ndarray.*attrax.Memory\(patterns\)",
+        r"`memory` must be .*attrax.stores.AbstractStore, but it is ndarray.*attrax.Memory\(",
     ),
     "dynamics by name": (
         lambda: attrax.retrieve(memory(), QUERY, "iterate"),
