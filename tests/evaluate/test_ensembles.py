@@ -75,6 +75,7 @@ def test_lines_over_the_inverse_size_find_their_limit():
     ("sizes", "errors", "text"),
     [
         (np.array([10, 10]), [1.0, 1.0], "two different sizes"),
+        (np.array([0, 20]), [1.0, 1.0], "all positive"),
         (np.array([10, 20]), [1.0, 0.0], "must be positive"),
         (np.array([10, 20, 30]), [1.0, 1.0], "must both begin with 3"),
     ],

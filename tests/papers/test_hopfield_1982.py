@@ -87,9 +87,22 @@ def test_near_the_capacity_overlaps_differ_only_where_cooling_removes_the_differ
     from attrax.papers import hopfield_1982 as paper
 
     claim = paper.overlaps_near_the_capacity_tend_to_theory
+    off = limit(9.0)
+    off.limit[4] = off.theory[4]
     cooled = 9e-3 + 1e-4 * np.arange(-10.0, 10.0), np.full(20, 1e-5)
-    assert claim.check(Run(known={m.limit: limit(9.0), m.cooled: cooled})).verdict == "differs"
+    assert claim.check(Run(known={m.limit: off, m.cooled: cooled})).verdict == "differs"
+    # At 0.13 nothing was cooled.
+    assert claim.check(Run(known={m.limit: limit(9.0), m.cooled: cooled})).verdict == "fails"
     assert claim.check(Run(known={m.limit: limit(1.0)})).verdict == "holds"
+
+
+def test_bits_differ_only_where_signs_do_better():
+    from attrax.papers import hopfield_1982 as paper
+
+    claim, wide = paper.cues_nearby_find_their_pattern, basins(0.95)
+    known = {(m.basins, 30, "bits"): basins(0.7), (m.basins, 30): wide, (m.basins, 100): wide}
+    assert claim.check(Run(known=known)).verdict == "differs"
+    assert claim.check(Run(known={**known, (m.basins, 30): basins(0.8)})).verdict == "fails"
 
 
 def test_a_line_through_overlaps_finds_their_limit():

@@ -96,7 +96,7 @@ def test_the_committed_results_are_of_the_claims_declared(slug, root):
             assert row["measured"] is None
             assert row["note"]
             continue
-        again = claim._verdict(row["measured"], row["error"] or 0.0)
+        again = claim.decide(row["measured"], row["error"] or 0.0)
         assert row["verdict"] in ((again, "differs") if again == "fails" else (again,))
         assert row["verdict"] == "holds" or row["note"], row["name"]
     assert Result(**recorded["claims"][0]).show()

@@ -90,7 +90,7 @@ def test_models_of_other_rows_are_no_instances(monkeypatch):
 
 
 def test_steps_that_are_too_long_raise_the_energy():
-    assert m.rise(Run(), "dot") <= 1e-12
+    assert m.rise(Run(), "dot") <= 1e-12 < m.rise(Run(), "dot", 1.1)
     # What leaves the range of floats is NaN, and counts as a rise.
     assert not m.rise(Run(), "dot", 3.0) <= 1e-12
 
@@ -100,7 +100,6 @@ def test_noise_is_as_strong_as_said(monkeypatch):
     noise = m.noise(Run(sizes=SMALL), "images")
     for name in m.THREE:
         rates = noise.rates[name].mean(0)
-        assert rates[0] > 0.8, name
         assert rates[0] - rates[-1] > 0.3, name
     assert noise.mean("dot") == pytest.approx(noise.rates["dot"].mean(1))
 

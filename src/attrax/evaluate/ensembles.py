@@ -111,13 +111,16 @@ def extrapolate(sizes: Any, values: Any, errors: Any) -> Extrapolation:
 
     **Returns:** an `Extrapolation` of shape (...).
 
-    **Raises:** `ValueError` for shapes that do not fit, fewer than two sizes, or errors that are
-    not positive.
+    **Raises:** `ValueError` for shapes that do not fit, fewer than two sizes, or sizes or errors
+    that are not positive.
     """
-    inverse = 1 / np.asarray(sizes, np.float64)
+    lengths = np.asarray(sizes, np.float64)
+    if lengths.ndim != 1 or np.unique(lengths).size < 2 or not (lengths > 0).all():
+        raise ValueError(
+            f"`sizes` must be two different sizes at least, all positive, but it is {sizes!r}."
+        )
+    inverse = 1 / lengths
     y, sigma = np.asarray(values, np.float64), np.asarray(errors, np.float64)
-    if inverse.ndim != 1 or np.unique(inverse).size < 2:
-        raise ValueError(f"`sizes` must be two different sizes at least, but it is {sizes!r}.")
     if y.shape != sigma.shape or y.shape[:1] != inverse.shape:
         raise ValueError(
             f"`values` and `errors` must both begin with {inverse.size} sizes, but their shapes "

@@ -96,7 +96,7 @@ class Claim:
         if not isinstance(evidence, Evidence):
             evidence = Evidence(evidence)
         mean, sd, error = evidence.summarise()
-        verdict = self._verdict(mean, error)
+        verdict = self.decide(mean, error)
         if evidence.intervention is not None:
             if not evidence.note:
                 raise ValueError("`note` must say what the intervention takes away.")
@@ -116,7 +116,8 @@ class Claim:
             )
         return self.judge(evidence)
 
-    def _verdict(self, mean: float, error: float) -> Verdict:
+    def decide(self, mean: float, error: float) -> Verdict:
+        """The verdict on a number with a standard error, before any intervention."""
         low = math.inf if self.least is None else mean - self.least
         high = math.inf if self.most is None else self.most - mean
         room = min(low, high)

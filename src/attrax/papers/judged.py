@@ -4,16 +4,15 @@ import dataclasses
 import json
 import math
 import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from ..files import replace_file
+from .contract import environment
 
 Verdict = Literal["holds", "differs", "not run", "fails"]
 
@@ -213,18 +212,3 @@ def measured(result: Result) -> str:
     form = ".1e" if small else ".3f"
     text = f"{result.measured:{form}}"
     return text if result.sd is None else f"{text} ± {result.sd:{form}}"
-
-
-def environment() -> dict[str, Any]:
-    """Versions and hardware that numbers and times depend on."""
-    names = ("attrax", "jax", "jaxlib", "equinox", "diffrax", "numpy")
-    import jax
-
-    return {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "devices": [device.device_kind for device in jax.devices()],
-        **{name: metadata.version(name) for name in names},
-    }

@@ -4,10 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .contract import Run
+from typing import Any
 
 # Inches of one panel: two beside each other fill the column of a page.
 _WIDTH, _HEIGHT = 4.6, 3.4
@@ -25,11 +22,11 @@ class Panel:
     """
 
     title: str
-    draw: Callable[[Any, "Run"], None] = field(repr=False)
+    draw: Callable[[Any, Any], None] = field(repr=False)
     settings: dict[str, Any]
     bare: bool
 
-    def fill(self, ax: Any, run: "Run") -> None:
+    def fill(self, ax: Any, run: Callable) -> None:
         """Draw into Axes, with title, labels and legend."""
         self.draw(ax, run)
         ax.set(**self.settings)
@@ -65,7 +62,7 @@ def panel(*, bare: bool = False, **settings: Any) -> Callable[[Callable], Panel]
     return declare
 
 
-def draw_sheet(path: Path, panels: Sequence[Panel], run: "Run") -> None:
+def draw_sheet(path: Path, panels: Sequence[Panel], run: Callable) -> None:
     """Write all panels as one picture, two in a line.
 
     **Arguments:**
@@ -87,7 +84,7 @@ def draw_sheet(path: Path, panels: Sequence[Panel], run: "Run") -> None:
     _save(figure, path)
 
 
-def draw_panel(path: Path, panel: Panel, run: "Run") -> None:
+def draw_panel(path: Path, panel: Panel, run: Callable) -> None:
     """Write one panel as a picture of its own; see `draw_sheet`."""
     from matplotlib.figure import Figure
 

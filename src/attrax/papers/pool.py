@@ -52,7 +52,7 @@ def reproduce_all(
     seconds = {system.slug: system.seconds for system in papers.systems()}
     ordered = sorted(slugs, key=lambda slug: -seconds[slug])
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(slugs)), context, prepare or _nothing) as pool:
+    with ProcessPoolExecutor(min(jobs, len(slugs)), context, prepare) as pool:
         running = [pool.submit(partial(report, slug, 1, options)) for slug in ordered]
         try:
             for future in as_completed(running):
@@ -66,7 +66,3 @@ def report(slug: str, threads: int | None, options: dict[str, Any]) -> Report:
     """Reproduce one system and say how it went."""
     result = papers.reproduce(slug, threads=threads, **options)
     return Report(slug, result.to_json(), result.table(), result.failed)
-
-
-def _nothing() -> None:
-    """What a process does first where nothing was asked."""

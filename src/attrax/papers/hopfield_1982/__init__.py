@@ -58,24 +58,26 @@ def overlaps_tend_to_theory(run):
 
 @claim(paper="exact for N → ∞", source="Amit et al. (1985); straight line in 1/N", most=3)
 def overlaps_near_the_capacity_tend_to_theory(run):
-    """Overlap for N → ∞ is replica theory's, α = 0.12: distance in standard errors"""
+    """Overlap for N → ∞ is replica theory's, α = 0.12, 0.13: largest distance in standard errors"""
     limit = run(m.limit)
-    place = int(np.flatnonzero(limit.loads == 0.12)[0])
-    if limit.z[place] <= 3:
-        return Evidence(limit.z[place], limit.describe())
+    near = limit.loads > 0.1
+    if limit.z[near].max() <= 3:
+        return Evidence(limit.z[near].max(), limit.describe())
     lower, energy = run(m.cooled)
     low, middle, high = m.median_interval(lower)
+    # Cooling is measured at 0.12; what is left at 0.13 counts as it is.
+    (place,) = np.flatnonzero(limit.loads == 0.12)
     excess, error = limit.limit[place] - limit.theory[place], limit.error[place]
-    spread = np.hypot(error, (high - low) / 4)
+    left = abs(excess - middle) / np.hypot(error, (high - low) / 4)
     note = (
         f"{limit.describe()} Started at a pattern, a network settles in the first minimum on its "
-        f"way, which lies {excess:.4f} ± {error:.4f} above theory. Theory is of states that are "
-        f"typical of the valley: networks cooled down from T = 0.08 end {middle:.4f} "
-        f"[{low:.4f}, {high:.4f}] lower (median of {lower.size} networks and its 95 % "
-        f"interval) and {energy.mean():.1e} lower in energy a unit. Taken off, that leaves "
-        f"{abs(excess - middle) / spread:.1f} standard errors."
+        f"way, at α = 0.12 {excess:.4f} ± {error:.4f} above theory, which is of typical states of "
+        f"the valley: cooled down from T = 0.08, networks end {middle:.4f} [{low:.4f}, {high:.4f}] "
+        f"lower (median of {lower.size}, 95 % interval) and {energy.mean():.1e} lower in energy a "
+        f"unit. Taken off, that leaves {left:.1f} standard errors."
     )
-    return Evidence(limit.z[place], note, intervention=abs(excess - middle) / spread)
+    others = limit.z[near & (limit.loads != 0.12)]
+    return Evidence(limit.z[near].max(), note, intervention=max(left, *others))
 
 
 @claim(paper="exact for N → ∞", source="Amit et al. (1985), T > 0; most of 0.01 asked", most=0.01)
@@ -117,17 +119,18 @@ def patterns_are_unchanged(run):
 
 @claim(paper="> 0.9", source="Hopfield (1982), p. 2556", least=0.9)
 def cues_nearby_find_their_pattern(run):
-    """±1 units: cues up to 5 units off end nearest to their pattern, N = 30, n = 5: share"""
-    small, bits, large = run(m.basins, 30), run(m.basins, 30, "bits"), run(m.basins, 100)
-    listed = ", ".join(f"{x:.2f}" for x in small.nearest.mean(1))
+    """0/1 units: cues up to 5 units off end nearest to their pattern, N = 30, n = 5: share"""
+    bits, signs = run(m.basins, 30, "bits"), run(m.basins, 30)
+    listed = ["; ".join(f"{x:.2f}" for x in each.nearest.mean(1)) for each in (bits, signs)]
     note = (
         f"The paper counts final states by the pattern nearest to them. At distances 0 to 5: "
-        f"{listed}. Equal unit for unit are {small.exact[1:].mean():.2f}, for "
-        f"{1 - small.exact[0].mean():.0%} of the patterns are not at rest themselves; at N = 100 "
-        f"cues 5 units off come back unit for unit in {large.exact[5].mean():.2f}. The paper's "
-        f"0/1 units see √2 of the noise, and {bits.nearest[1:].mean():.2f} of their cues end so."
+        f"{listed[0]}. With thresholds of zero, a drive of 0/1 units carries ½ Σ_j T_ij beside "
+        f"what ±1 units see, and √2 of their noise. Thresholds that take it off make them ±1 units "
+        f"of the same couplings: {listed[1]}. Equal unit for unit are then "
+        f"{signs.exact[1:].mean():.2f}; {1 - signs.exact[0].mean():.0%} of patterns do not rest. "
+        f"At N = 100 cues 5 units off come back in {run(m.basins, 100).exact[5].mean():.2f}."
     )
-    return Evidence(small.nearest[1:].mean(0), note)
+    return Evidence(bits.nearest[1:].mean(0), note, intervention=signs.nearest[1:].mean(0))
 
 
 def recall(rule, **declared):

@@ -132,8 +132,7 @@ def limit(run, most: float = 0.13) -> Limit:
 
 
 def cooled(run, start: float = 0.08, load: float = 0.12) -> tuple[np.ndarray, np.ndarray]:
-    """What starting at a pattern and settling at once has above cooling down from T = `start`, in
-    mean overlap and in energy a unit, by draw."""
+    """Settled at once less cooled down from T = `start`: overlap, and energy a unit, by draw."""
     d = run.pick("cooled.units", quick=500, full=2000)
     draws = run.pick("cooled.draws", quick=10, full=40)
     sweeps = 60
@@ -179,8 +178,7 @@ def warm(run, make=HEBB) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Flips(NamedTuple):
-    """Changes of units at which the energy did not fall, all changes, and the share of sweeps of
-    `Asynchronous` that a loop over units agrees with."""
+    """Changes at which energy did not fall, all changes, and the share of sweeps a loop agrees with."""
 
     rises: int
     changes: int
@@ -190,8 +188,8 @@ class Flips(NamedTuple):
 def flips(run, d: int = 200, starts: int = 5, antisymmetric: bool = False) -> Flips:
     """Sweeps made again, unit by unit in whole numbers of NumPy, from each state of some paths."""
     rng = np.random.default_rng(run.seed)
-    matrix = rng.integers(-9, 10, (d, d))
-    matrix = matrix - matrix.T if antisymmetric else matrix + matrix.T
+    half = rng.integers(-9, 10, (d, d))
+    matrix = half - half.T if antisymmetric else half + half.T
     np.fill_diagonal(matrix, 0)
     states, order = rng.choice([-1, 1], (starts, d)), rng.permutation(d)
     memory = MatrixMemory(matrix.astype(np.float32), units="signs")
@@ -246,8 +244,7 @@ def _bits(key, shape):
 
 
 class Basins(NamedTuple):
-    """By distance from 0 (distances, draws): shares of cues that end nearest to their pattern, and
-    that end in it unit for unit."""
+    """Shares (distances, draws) of cues that end nearest to their pattern, and in it exactly."""
 
     nearest: np.ndarray
     exact: np.ndarray
