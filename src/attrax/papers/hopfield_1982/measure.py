@@ -178,7 +178,7 @@ def warm(run, make=HEBB) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Flips(NamedTuple):
-    """Changes at which energy did not fall, all changes, and the share of sweeps a loop agrees with."""
+    """Changes at which energy did not fall, all changes, and the share of sweeps that agree."""
 
     rises: int
     changes: int
@@ -232,7 +232,7 @@ def stability(run, units: Any) -> tuple[np.ndarray, np.ndarray]:
         wrong = jax.vmap(memory.pull)(patterns) != patterns
         return jnp.mean(wrong), 1 - jnp.mean(jnp.any(wrong, axis=1))
 
-    draws = run.pick("stability.networks", quick=2000, full=6000)
+    draws = run.pick("stability.networks", quick=6000, full=6000)
     sample = _bits if units == "bits" else None
     return ensemble(
         Hebb(units), unstable, 10, 100, draws=draws, key=key(run, 3), sample=sample, batch=50
@@ -280,7 +280,7 @@ def recalled(run, rule: str, load: float, d: int = 500, probes: int = 20) -> np.
         cues = jnp.where(order < round(FLIPPED * d), -starts, starts)
         return jnp.mean(jnp.all(retrieve(memory, cues).state == starts, axis=1))
 
-    draws = run.pick("recalled.networks", quick=2, full=10)
+    draws = run.pick("recalled.networks", quick=6, full=10)
     return ensemble(RULES[rule], share, round(load * d), d, draws=draws, key=key(run, 10))
 
 
