@@ -50,6 +50,16 @@ def test_shapes_that_do_not_fit_are_named(rows, shape, text, ax):
         plot.images(rows, shape, ax)
 
 
+def test_energies_by_part_have_their_sum_beside_them(ax):
+    parts = {"visible": np.array([3.0, 2.0]), "hidden": np.array([1.0, -1.0])}
+    assert plot.energy_parts(parts, [0.1, 0.2], ax) is ax
+    assert [line.get_label() for line in ax.lines] == ["visible", "hidden", "sum"]
+    assert ax.lines[2].get_ydata().tolist() == [4.0, 1.0]
+    assert ax.lines[2].get_xdata().tolist() == [0.1, 0.2]
+    plot.energy_parts(parts, ax=ax)
+    assert ax.lines[-1].get_xdata().tolist() == [0, 1]
+
+
 def test_curves_have_a_band(ax):
     assert plot.curves([1, 2], [0.2, 0.4], [0.1, 0.1], "name", ax) is ax
     assert ax.lines[0].get_ydata().tolist() == [0.2, 0.4]

@@ -4,7 +4,7 @@ matplotlib is imported when a picture is made, and neither its style nor its bac
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -157,6 +157,28 @@ def energy(path: Any, ax: Any = None):
     ax.set_ylabel("energy")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def energy_parts(parts: Mapping[str, Any], time: Any = None, ax: Any = None):
+    """The energy of each layer and synapse along a run, and their sum as a thick black line.
+
+    **Arguments:**
+
+    - `parts`: energies by name, shape (steps,) each; a start's of `evaluate.record_energies`.
+    - `time`: shape (steps,); the number of steps if `None`.
+    - `ax`: the Axes to draw on; those of pyplot if `None`.
+
+    **Returns:** the Axes.
+    """
+    ax = _axes(ax)
+    lines = {name: np.asarray(part, dtype=float) for name, part in parts.items()}
+    total = np.sum(list(lines.values()), axis=0)
+    time = np.arange(total.size) if time is None else np.asarray(time, dtype=float)
+    for name, line in lines.items():
+        ax.plot(time, line, lw=1.3, label=name)
+    ax.plot(time, total, "k", lw=2.4, label="sum")
+    ax.set_ylabel("energy")
     return ax
 
 

@@ -1,5 +1,7 @@
 """How well a memory retrieves: criteria, the baseline they are read beside, and sweeps."""
 
+from .adiabatic import AdiabaticLimit as AdiabaticLimit
+from .adiabatic import adiabatic_limit as adiabatic_limit
 from .bands import Band as Band
 from .bands import success_bands as success_bands
 from .basins import BasinSweep as BasinSweep
@@ -9,6 +11,14 @@ from .capacity import capacity_scan as capacity_scan
 from .criteria import exact_row as exact_row
 from .criteria import retrieved as retrieved
 from .criteria import squared_error as squared_error
+from .descents import ROUNDING as ROUNDING
+from .descents import Descent as Descent
+from .descents import EnergyRates as EnergyRates
+from .descents import draw_states as draw_states
+from .descents import energy_rates as energy_rates
+from .descents import largest_rise as largest_rise
+from .descents import record_energies as record_energies
+from .descents import velocity as velocity
 from .ensembles import Extrapolation as Extrapolation
 from .ensembles import ensemble as ensemble
 from .ensembles import extrapolate as extrapolate
