@@ -79,7 +79,7 @@ def draw_states(network: HierarchicalMemory, count: int, seed: int) -> States:
 
     **Returns:** an array (count, *layer) for each layer with τ > 0.
 
-    **Raises:** `ValueError` or `TypeError` for a `count` that is not positive, or a negative `seed`.
+    **Raises:** `ValueError` for a `count` that is not positive, or a negative `seed`.
     """
     rng = np.random.default_rng(whole_number("seed", seed, least=0))
     shapes = {name: network.neurons[name].shape for name in moving(network)}
