@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from attrax.evaluate import ROUNDING, AdiabaticLimit, Descent, EnergyRates
+from attrax.evaluate import ROUNDING, AdiabaticLimit, Descent, EnergyRates, descents
 from attrax.papers.contract import Run
 from attrax.papers.hierarchical_associative_memory import measure as m
 
@@ -72,15 +72,16 @@ def test_feedback_by_the_same_weights_never_raises_the_energy():
     np.testing.assert_allclose(same.energy, own.energy, rtol=1e-9)
 
 
-def test_rates_are_of_these_layers(monkeypatch):
+def test_rates_differ_along_another_velocity(monkeypatch):
     assert small()(m.rates).difference < 1e-13
-    plain = m.evaluate.energy_rates
+    plain = descents.velocity
 
-    def slower(network, points):
-        return plain(network, points)._replace(form=plain(m.chain(small(), (1, 1, 1)), points).form)
+    def without_feedback(network, states):
+        return {**plain(network, states), "visible": -states["visible"]}
 
-    monkeypatch.setattr(m.evaluate, "energy_rates", slower)
-    assert small()(m.rates).difference > 1e-3
+    monkeypatch.setattr(descents, "velocity", without_feedback)
+    # Of another size, so that it is compiled anew.
+    assert Run(sizes={**SMALL, "points": 5})(m.rates).difference > 1e-3
 
 
 def test_a_convolution_shifted_by_a_pixel_is_no_feedback(monkeypatch):

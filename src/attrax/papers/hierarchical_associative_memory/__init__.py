@@ -90,14 +90,14 @@ def layers_at_once_raise_the_energy(run):
 def rules_complete_what_is_damaged(run):
     """Two letters and three rules: damaged words that come back, right in every pixel"""
     right = run(m.words).right
-    return Evidence(right.reshape(-1), _by_damage(right))
+    return Evidence(right.mean(0), _by_damage(right))
 
 
 @claim(paper="–", source="asked here; one letter lost in noise, most of a half", most=0.5)
 def letters_alone_do_not_complete(run):
     """The same network without its layer of rules: words with a lost letter that come back"""
     right = run(m.words, False).right
-    return Evidence(right[:2].reshape(-1), _by_damage(right))
+    return Evidence(right[:2].mean(0), _by_damage(right))
 
 
 def _describe(descent) -> Evidence:

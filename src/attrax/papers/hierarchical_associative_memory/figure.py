@@ -10,13 +10,13 @@ from . import measure as m
 
 @panel(xscale="log", xlabel="time / τ", xlim=(0.01, 20))
 def parts(ax, run):
-    """Tanh, ReLU and softmax: the energy by part, one start"""
+    """Tanh, ReLU, softmax: the energy by part, one start"""
     _draw_parts(ax, run(m.descent), m.STEP)
 
 
 @panel(xscale="log", xlabel="time / τ", xlim=(0.05, 10))
 def convolution(ax, run):
-    """28 × 28 inputs, convolution and softmax: the energy by part"""
+    """Convolution of 28 × 28 inputs: the energy by part"""
     _draw_parts(ax, run(m.convolution), 5 * m.STEP)
 
 
@@ -50,7 +50,7 @@ def updates(ax, run):
 
 @panel(bare=True)
 def words(ax, run):
-    """Damaged words, and what becomes of them"""
+    """Second letter lost, first lost, a fifth of the pixels flipped"""
     given, alone = run(m.words), run(m.words, False)
     # One word for each kind of damage, shown and completed.
     lines = [

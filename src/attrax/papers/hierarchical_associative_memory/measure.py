@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from attrax import evaluate, retrieve
@@ -100,7 +101,8 @@ def transposed(run) -> float:
     convolution written out in NumPy; relative."""
     network, kernel = convolutional(run)
     states = evaluate.draw_states(network, 4, run.seed + 1)
-    drive = np.asarray(eqx.filter_jit(jax.vmap(network.pull))(states)["visible"])
+    pulled = eqx.filter_jit(lambda net, x: jax.vmap(net.pull)(x))(network, states)
+    drive = np.asarray(pulled["visible"])
     above, expected = np.maximum(states["hidden 1"], 0), np.zeros_like(drive)
     for i, j in np.ndindex(5, 5):
         expected[:, i : i + 24 : 2, j : j + 24 : 2] += above @ kernel[i, j].T
@@ -162,7 +164,7 @@ def rest(run, steps: int = 5000) -> Rest:
 
     def watch(states):
         moved = jax.tree.leaves(velocity(network, states))
-        return jax.numpy.sqrt(sum(jax.numpy.sum(v**2) for v in moved)), states["visible"]
+        return jnp.linalg.norm(jnp.concatenate(moved)), states["visible"]
 
     speed, visible = evaluate.record_energies(network, begin, step, steps, watch=watch).watched
     ends = np.tanh(visible[:, -1])

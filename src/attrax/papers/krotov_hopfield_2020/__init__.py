@@ -55,13 +55,13 @@ def effective_energies_are_those_of_the_table(run):
 
 @claim(paper="1 (limit τ_h → 0)", source="§3; ±0.1 asked here", least=0.9, most=1.1)
 def distance_from_the_effective_theory_is_linear(run):
-    """Distance from the effective theory, τ_h/τ_f = 0.01 to 0.001: exponent, worst model"""
+    """Distance from the effective theory, τ_h/τ_f = 0.001 to 0.0001: exponent, worst model"""
     limits = {name: run(m.limit, name).exponents for name in m.MODELS}
     worst = max(limits.values(), key=lambda each: abs(each[:, -1].mean() - 1))
     listed = "; ".join(
         f"{name} " + ", ".join(f"{x:.3f}" for x in each.mean(0)) for name, each in limits.items()
     )
-    note = f"Between τ_h/τ_f = 1, 0.1, 0.01 and 0.001 the exponents are {listed}."
+    note = f"Between τ_h/τ_f = 1, 0.1, 0.01, 0.001 and 0.0001 the exponents are {listed}."
     return Evidence(worst[:, -1], note)
 
 
@@ -77,7 +77,7 @@ def every_neuron_holds_a_pattern(run):
     capacity = run(m.capacity)
     shares = zip(capacity.neurons, capacity.recalled.mean(1), strict=True)
     note = "Shares by N_h: " + ", ".join(f"{share:.3f} ({n})" for n, share in shares) + "."
-    return Evidence(capacity.at(0, 0.01), note)
+    return Evidence(capacity.at(0.0, 0.01), note)
 
 
 @claim(paper="min(N_f^(n−1), N_h)", source="§3.1; load and most of 0.1 asked here", most=0.1)

@@ -20,7 +20,7 @@ FEATURES, MEMORIES = 40, 12
 GAIN = 2.0
 # Time constant of memory neurons and Euler's step, in units of the features' τ_f.
 TAU, STEP = 0.2, 1e-3
-TAUS = (1.0, 0.1, 0.01, 0.001)
+TAUS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 DECAYS = (0.0, 0.3, 1.0)
 # The length of the memories, so that in every model what drives a feature is of the order of its
 # state: then no rate is much faster than 1/τ_f, and neither is τ_h = 0.1 slow.
@@ -139,7 +139,7 @@ def limit(run, name: str) -> evaluate.AdiabaticLimit:
     """The distance from the effective theory for memory neurons that are faster and faster."""
     whole, fast = network(run, name), network(run, name, tau=0.0)
     begin = evaluate.draw_states(fast, run.pick("limit.starts", quick=4, full=8), run.seed + 1)
-    return evaluate.adiabatic_limit(whole, fast, begin, TAUS, time=5.0, steps=5000)
+    return evaluate.adiabatic_limit(whole, fast, begin, TAUS, time=5.0, steps=25_000)
 
 
 @wide
@@ -211,13 +211,13 @@ class Cubic(AbstractLagrangian):
 
 
 @wide
-def indefinite(run, lagrangian: AbstractLagrangian | None = None) -> np.ndarray:
+def indefinite(run, rectified: bool = False) -> np.ndarray:
     """Whether the energy rises somewhere, run by run, if memory neurons are cubic."""
-    good = network(run, "A")
-    lagrangian = Cubic() if lagrangian is None else lagrangian
-    layers = {"feature": good.neurons["feature"], "memory": Neurons(MEMORIES, lagrangian, TAU)}
+    good, own = network(run, "A"), Power(2, rectified=True) if rectified else Cubic()
+    layers = {"feature": good.neurons["feature"], "memory": Neurons(MEMORIES, own, TAU)}
     bad = HierarchicalMemory(layers, {("feature", "memory"): good.synapses[0]})
-    begin = evaluate.draw_states(bad, 4 * starts(run), run.seed + 1)
+    runs = run.pick("indefinite.runs", quick=64, full=256)
+    begin = evaluate.draw_states(bad, runs, run.seed + 1)
     energy = evaluate.record_energies(
         bad, begin, STEP, run.pick("indefinite.steps", quick=2000, full=2000)
     )
