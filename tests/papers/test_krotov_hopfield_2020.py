@@ -46,7 +46,18 @@ EXACT = {(m.effective, name): 0.0 for name in m.MODELS}
 LINEAR = {(m.limit, name): limit(1.0) for name in m.MODELS}
 BROKEN = {
     "descent": ({**STEADY, (m.descent, "A′"): rising(1e-12)}, {"energy_falls"}),
-    "not a number": ({**STEADY, (m.descent, "C"): rising(np.nan)}, {"energy_falls"}),
+    "energy is NaN": ({**STEADY, (m.descent, "C"): rising(np.nan)}, {"energy_falls"}),
+    "decay is NaN": ({m.decays: (rising(0), rising(np.nan), rising(0))}, {"decay_is_free"}),
+    "rate is NaN": ({**RIGHT, (m.rates, "C"): rates(np.nan)}, {"rate_is_the_quadratic_form"}),
+    "table is NaN": (
+        {**EXACT, (m.effective, "B"): np.nan},
+        {"effective_energies_are_those_of_the_table"},
+    ),
+    "limit is NaN": (
+        {**LINEAR, (m.limit, "B"): limit(np.nan)},
+        {"distance_from_the_effective_theory_is_linear"},
+    ),
+    "share is NaN": ({m.unbounded: (1.0, np.nan, 0.0)}, {"an_unbounded_energy_has_no_rest"}),
     "decay": ({m.decays: (rising(0), rising(1e-12), rising(0))}, {"decay_is_free"}),
     "rate": ({**RIGHT, (m.rates, "B"): rates(-1.001)}, {"rate_is_the_quadratic_form"}),
     "table": (

@@ -65,7 +65,7 @@ class EnergyRates(NamedTuple):
     def least_eigenvalue(self) -> float:
         """The least eigenvalue of a Hessian, over the largest in size of the same Hessian."""
         spectra = [np.linalg.eigvalsh(matrices) for matrices in self.hessians.values()]
-        return float(min(np.min(s[:, 0] / np.abs(s).max(1).clip(1e-300)) for s in spectra))
+        return float(np.min([np.min(s[:, 0] / np.abs(s).max(1).clip(1e-300)) for s in spectra]))
 
 
 def draw_states(network: HierarchicalMemory, count: int, seed: int) -> States:
