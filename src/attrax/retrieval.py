@@ -12,15 +12,17 @@ from jaxtyping import Array, Float, Int
 
 from .checks import as_floats, is_concrete, one_key, whole_number
 from .dynamics.asynchronous import Asynchronous
-from .dynamics.base import AbstractDynamics, Outcome, check_dynamics
+from .dynamics.base import AbstractDynamics, Outcome, check_dynamics, check_key
 from .dynamics.certificate import Certificate
 from .dynamics.certificate import certify as certified
+from .dynamics.engine import QUERIES
 from .dynamics.iterate import Iterate, OneRead
-from .dynamics.sweeps import QUERIES
 from .spaces.store import AbstractStore
 
 # Two states of equal weight make an effective number of 2; below this one memory rules.
 _MIXTURE = 1.5
+# How many queries run together, by whether they are read once.
+_CHUNKS = {False: 256, True: 1024}
 
 
 class Retrieval(eqx.Module):
@@ -29,7 +31,9 @@ class Retrieval(eqx.Module):
     - `state` (..., v): what the memory answers.
     - `outcome` (...): how each ended, an `Outcome`; `print` it, or compare with a member.
     - `steps` (...): steps taken.
-    - `energy` (...): of the final state; `None` where the memory has no energy.
+    - `energy` (...): of the final state; `None` where the memory has no energy, and after a single
+      read, `OneRead`, which takes one pass over the memories where the energy of what was read
+      would take another: it is the last of `energies` with `path=True`.
     - `memories` (...): how many memories share the weight at the end, 1 for a clean recall;
       `None` for separations whose weights do not sum to one.
     - `path` (..., steps + 1, v): all states, the query first; for memories with values, or with
@@ -65,7 +69,7 @@ def retrieve(
     dynamics: AbstractDynamics | None = None,
     *,
     known=None,
-    chunk: int = 256,
+    chunk: int | None = None,
     path: bool = False,
     certify: bool = False,
     progress: bool | Callable[[int, int], None] | None = None,
@@ -89,7 +93,8 @@ def retrieve(
     - `known`: True for the entries that are right, shape (d,) or that of the queries. They are
       kept, and memories are compared by them alone; other entries of a query may be anything,
       NaN too.
-    - `chunk`: how many queries run together. Each chunk waits for its slowest query.
+    - `chunk`: how many queries run together. Each chunk waits for its slowest query. `None` is 256,
+      and 1024 for a single read, in which none waits.
     - `path`: keep every state and energy; takes memory for `max_steps` states a query.
     - `certify`: watch the energy in every step; `found.certificate` then says that it never rose,
       or where and by how much. It takes the memory of a path.
@@ -111,12 +116,9 @@ def retrieve(
         )
     dynamics = _usual(memory) if dynamics is None else dynamics
     check_dynamics(dynamics, memory.units)
-    chunk = whole_number("chunk", chunk)
+    chunk = _CHUNKS[dynamics.single] if chunk is None else whole_number("chunk", chunk)
     key = None if key is None else one_key(key)
-    if dynamics.random and key is None:
-        raise ValueError(
-            f"{type(dynamics).__name__} draws random numbers; pass key=jax.random.key(0), say."
-        )
+    check_key(dynamics, key)
     queries, known = _checked(memory, queries, known)
     if not memory.recurrent:
         _check_single(dynamics, path or certify, known)
@@ -143,7 +145,7 @@ def _usual(memory: AbstractStore) -> AbstractDynamics:
 
 def _check_single(dynamics, watched, known):
     """Refuse more than one read of a memory whose reads cannot be read again."""
-    if not isinstance(dynamics, OneRead) or watched or known is not None:
+    if not dynamics.single or watched or known is not None:
         raise ValueError(
             "This memory reads what is not of the kind of queries, so it is read once: leave out "
             "`dynamics`, `path`, `certify` and `known`."
@@ -209,8 +211,9 @@ def _run(how: _How, queries, known, keys) -> Retrieval:
     if count <= how.chunk:
         return batch(queries, known, keys)
     parts = -(-count // how.chunk)
+    size = -(-count // parts)
     # The last chunk is filled with queries seen already, so that it never runs longer.
-    index = jnp.minimum(jnp.arange(parts * how.chunk), count - 1).reshape(parts, how.chunk)
+    index = jnp.minimum(jnp.arange(parts * size), count - 1).reshape(parts, size)
     masks = known[index] if known is not None and known.ndim > 1 else None
     split = (queries[index], masks, None if keys is None else keys[index])
     found = jax.lax.map(lambda inputs: batch(*inputs), split)
@@ -221,7 +224,7 @@ def _one(how: _How, query, known, key) -> Retrieval:
     space = how.memory.space(query, known)
     watched = how.path or how.certify
     run = how.dynamics.run(space, space.initial, path=watched, key=key)
-    answer = space.answer(run.state, run.origin)
+    answer = space.answer(run.state, run.reading)
     outcome = run.outcome
     if answer.memories is not None:
         mixed = (answer.memories > _MIXTURE) & (outcome == Outcome.converged)
@@ -236,7 +239,7 @@ def _one(how: _How, query, known, key) -> Retrieval:
         answer.state,
         outcome,
         run.steps,
-        answer.energy,
+        None if how.dynamics.single else answer.energy,
         answer.memories,
         states,
         energies,

@@ -7,6 +7,7 @@ from .base import Run as Run
 from .certificate import Certificate as Certificate
 from .certificate import certify as certify
 from .coordinates import Coordinates as Coordinates
+from .engine import AbstractStepping as AbstractStepping
 from .euler import Euler as Euler
 from .fixed_point import FixedPoint as FixedPoint
 from .flow import Flow as Flow

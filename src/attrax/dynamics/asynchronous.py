@@ -3,18 +3,17 @@
 from typing import ClassVar, Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ..checks import whole_number
-from ..spaces.base import AbstractSpace
-from ..spaces.units import decided
-from .base import AbstractDynamics, Outcome, Run
-from .sweeps import Order, anywhere, sweep, units_of
+from ..spaces.units import OverlappingUnits, PairedUnits, decided
+from .base import Outcome
+from .engine import AbstractStepping, ending
+from .sweeps import Order, sweep, units_of
 
 
-class Asynchronous(AbstractDynamics):
+class Asynchronous(AbstractStepping):
     """Each unit in turn to the side of lower energy, until a whole sweep changes none.
 
     Every change lowers the energy, so the state comes to rest, and cannot cycle as it may when
@@ -50,6 +49,7 @@ class Asynchronous(AbstractDynamics):
     max_steps: int = eqx.field(static=True)
     random: ClassVar = False
     graded: ClassVar = False
+    loop: ClassVar = "together"
 
     def __init__(
         self,
@@ -68,9 +68,15 @@ class Asynchronous(AbstractDynamics):
         self.order, self.rule, self.ties = Order(order, seed), rule, ties
         self.max_steps = max_steps
 
-    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
-        """See `AbstractDynamics.run`. A step is a sweep; the last one finds nothing to change."""
-        space = units_of(space, "Asynchronous")
+    def begin(self, space, state):
+        """Nothing is remembered.
+
+        **Raises:** `TypeError` for a memory without two-state units.
+        """
+        units_of(space, "Asynchronous")
+
+    def step(self, space: PairedUnits | OverlappingUnits, state, memo, number, key):
+        """A sweep; the last one finds nothing to change."""
         low, high = space.levels
         undecided = {"keep": None, "low": low, "high": high}[self.ties]
 
@@ -78,29 +84,6 @@ class Asynchronous(AbstractDynamics):
             default = before if undecided is None else jnp.full_like(before, undecided)
             return decided(drive, default, space.memory.units)
 
-        def advance(state, number):
-            order = self.order(state.shape[0], number)
-            return sweep(space, state, order, decide, rule=self.rule)
-
-        def step(carry):
-            state, number, steps, moving = carry
-            new = advance(state, number)
-            return new, number + 1, steps + moving, jnp.any(new != state).astype(jnp.int32)
-
-        zero = jnp.zeros((), jnp.int32)
-        start = (state, zero, zero, jnp.ones((), jnp.int32))
-        states = None
-        if path:
-            # A state at rest stays so in any order: nothing need be frozen.
-            def recorded(carry, _):
-                new = step(carry)
-                return new, new[0]
-
-            (last, _, steps, moving), states = jax.lax.scan(recorded, start, length=self.max_steps)
-            states = jnp.concatenate([state[None], states])
-        else:
-            last, _, steps, moving = jax.lax.while_loop(
-                lambda carry: (carry[1] < self.max_steps) & anywhere(carry[3] > 0), step, start
-            )
-        outcome = Outcome.where(moving > 0, Outcome.step_limit, Outcome.converged)
-        return Run(last, last, outcome, steps, states)
+        order = self.order(state.shape[0], number)
+        new = sweep(space, state, order, decide, rule=self.rule)
+        return new, memo, ending(self.limit, (~jnp.any(new != state), Outcome.converged))

@@ -1,7 +1,7 @@
-"""What dynamics see of a memory, and what they give back."""
+"""What dynamics are, how their runs end, and what several of them compute."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..arithmetic import accumulate
-from ..checks import number
-from ..spaces.base import AbstractSpace, Measured, Relaxing
+from ..checks import number, whole_number
+from ..spaces.base import AbstractSpace, Measured, Reading, Relaxing
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
 if TYPE_CHECKING:
@@ -55,28 +55,36 @@ class Run(NamedTuple):
     """What running a dynamics gives.
 
     - `state`: where it ended.
-    - `origin`: the state that the last read was made from.
-    - `outcome`: how, an `Outcome`.
+    - `reading`: the last read that was made, of the state that it was made from; `None` where the
+      end was not found by reading, or nothing of it is left.
+    - `outcome`: how it ended, an `Outcome`.
     - `steps` (): how many steps were taken.
     - `path`: all states with a leading axis of steps + 1, the first being the start; `None`
       unless asked for. After the end the last state repeats.
     """
 
     state: PyTree
-    origin: PyTree
+    reading: Reading | None
     outcome: Any
     steps: Int[Array, ""]
     path: PyTree | None
 
 
 class AbstractDynamics(eqx.Module):
-    """How a state moves to an attractor: a description, without state of its own."""
+    """How a state moves to an attractor: a description, without state of its own.
+
+    Dynamics that are made of steps are `AbstractStepping`, whose loop is written already. Others
+    hand their loop to a library, as `Flow` and `FixedPoint` do.
+    """
 
     random: Declared[bool]
     """Whether a run draws random numbers, and so needs a key."""
 
     graded: Declared[bool]
     """Whether it moves states a part of the way, which those of two-state units cannot go."""
+
+    single: ClassVar[bool] = False
+    """Whether it is a single read, whose end is an answer and not a state to go on from."""
 
     @abstractmethod
     def run(
@@ -93,6 +101,17 @@ class AbstractDynamics(eqx.Module):
 
         **Returns:** a `Run`.
         """
+
+
+def check_key(dynamics: AbstractDynamics, key: Any) -> None:
+    """Refuse random dynamics without a key.
+
+    **Raises:** `ValueError` that says how to make one.
+    """
+    if dynamics.random and key is None:
+        raise ValueError(
+            f"{type(dynamics).__name__} draws random numbers; pass key=jax.random.key(0), say."
+        )
 
 
 def check_dynamics(dynamics: Any, units: str) -> None:
@@ -119,9 +138,11 @@ def check_dynamics(dynamics: Any, units: str) -> None:
         )
 
 
-def advance(space: AbstractSpace, state: PyTree) -> PyTree:
+def advance(space: AbstractSpace, state: PyTree) -> Reading:
     """One step without time constants: parts that can relax do so in turn, others are read."""
-    return space.relax(state) if isinstance(space, Relaxing) else space.pull(state)
+    if isinstance(space, Relaxing):
+        return Reading(state, space.relax(state))
+    return space.read(state)
 
 
 def resting(space: AbstractSpace, state: PyTree) -> PyTree:
@@ -180,16 +201,10 @@ def scheduled(temperature: Any, steps: int) -> Float[Array, " steps"]:
     return values.astype(jnp.result_type(float))
 
 
-def recorded(advance, start, length: int):
-    """The last carry of a loop and all its states, the start first.
-
-    A carry holds the state first and whether the run is over last; then it stays as it is.
-    """
-
-    def step(carry, _):
-        following = choose(carry[-1], carry, advance(carry))
-        return following, following[0]
-
-    last, states = jax.lax.scan(step, start, length=length)
-    path = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), start[0], states)
-    return last, path
+def checked_limits(rtol: float, atol: float, max_steps: int) -> tuple[float, float, int]:
+    """The limits; refuse tolerances below zero, both zero, and step limits below one."""
+    if rtol < 0 or atol < 0 or (rtol == 0 and atol == 0):
+        raise ValueError(
+            f"`rtol` and `atol` must not be negative, nor both zero, but are {rtol}, {atol}."
+        )
+    return rtol, atol, whole_number("max_steps", max_steps)

@@ -3,15 +3,13 @@
 from typing import ClassVar
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 
-from ..spaces.base import AbstractSpace, Sweeping
-from .base import AbstractDynamics, Run, difference, finite, recorded, rests
-from .iterate import checked_limits, outcome_of
+from ..spaces.base import Sweeping
+from .base import Outcome, checked_limits, difference, rests
+from .engine import AbstractStepping, ending
 
 
-class Coordinates(AbstractDynamics):
+class Coordinates(AbstractStepping):
     """Each neuron in turn to the state of least energy given all others, until a sweep rests.
 
     No update raises the energy, whatever the sizes of the weights, and there is no step size:
@@ -57,8 +55,8 @@ class Coordinates(AbstractDynamics):
         """True for a random order."""
         return self.order == "random"
 
-    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
-        """See `AbstractDynamics.run`.
+    def begin(self, space, state):
+        """Nothing is remembered.
 
         **Raises:** `TypeError` for a space other than a network's; `ValueError` for a network in
         which a single neuron has no exact update.
@@ -69,21 +67,11 @@ class Coordinates(AbstractDynamics):
                 "attrax.retrieve(memory.as_network(), ...), or Iterate()."
             )
 
-        def advance(carry):
-            state, steps, _, _ = carry
-            drawn = None if key is None or not self.random else jax.random.fold_in(key, steps)
-            new = space.sweep(state, drawn)
-            done = rests(difference(new, state), state, self.rtol, self.atol)
-            broken = ~finite(new)
-            code = 2 * broken.astype(jnp.int32) + (done & ~broken).astype(jnp.int32)
-            return new, steps + 1, code, done | broken
+    def step(self, space: Sweeping, state, memo, number, key):
+        """A sweep.
 
-        zero = jnp.zeros((), jnp.int32)
-        start = (state, zero, zero, jnp.zeros((), bool))
-        if path:
-            (last, steps, code, _), states = recorded(advance, start, self.max_steps)
-            return Run(last, last, outcome_of(code), steps, states)
-        last, steps, code, _ = jax.lax.while_loop(
-            lambda carry: (carry[1] < self.max_steps) & ~carry[3], advance, start
-        )
-        return Run(last, last, outcome_of(code), steps, None)
+        **Raises:** `ValueError` for a network in which a single neuron has no exact update.
+        """
+        new = space.sweep(state, key)
+        done = rests(difference(new, state), state, self.rtol, self.atol)
+        return new, memo, ending(self.limit, (done, Outcome.converged))

@@ -5,35 +5,28 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..arithmetic import accumulate
 from ..checks import positive
-from ..spaces.base import AbstractSpace
 from .base import (
-    AbstractDynamics,
     Outcome,
-    Run,
+    checked_limits,
     choose,
     difference,
-    finite,
     magnitude,
     norm,
-    recorded,
     resting,
     rests,
     still,
 )
-from .iterate import checked_limits
+from .engine import AbstractStepping, ending
 
 _HALVINGS = 30
-# Of one width under x64 too, as they are carried along.
-_CONVERGED, _STEP_LIMIT, _STALLED, _DIVERGED = np.arange(4, dtype=np.int32)
 
 
-class Euler(AbstractDynamics):
+class Euler(AbstractStepping):
     """x ← x + step · (pull(x) − x), all layers at once, until the speed |pull(x) − x| is small.
 
     In a network it is x ← x − step · ∂E/∂g, with each layer's step divided by its time constant.
@@ -54,13 +47,15 @@ class Euler(AbstractDynamics):
     **Source:** [krotov2021large]; [hoover2022universal]
     """
 
-    step: Float[Array, ""]
+    size: Float[Array, ""]
     backtracking: bool = eqx.field(static=True)
     rtol: float = eqx.field(static=True)
     atol: float = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
     random: ClassVar = False
     graded: ClassVar = True
+    loop: ClassVar = "bounded"
+    counts_rest: ClassVar = False
 
     def __init__(
         self,
@@ -71,12 +66,12 @@ class Euler(AbstractDynamics):
         atol: float = 1e-6,
         max_steps: int = 1000,
     ):
-        self.step, self.backtracking = positive("step", step), bool(backtracking)
+        self.size, self.backtracking = positive("step", step), bool(backtracking)
         rtol, atol, max_steps = checked_limits(rtol, atol, max_steps)
         self.rtol, self.atol, self.max_steps = rtol, atol, max_steps
 
-    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
-        """See `AbstractDynamics.run`.
+    def begin(self, space, state):
+        """Nothing is remembered.
 
         **Raises:** `NoEnergyError` if `backtracking` is to go by an energy that is not there.
         """
@@ -84,43 +79,25 @@ class Euler(AbstractDynamics):
             # Raises where there is no energy, before anything is run.
             jax.eval_shape(space.energy, state)
 
-        def advance(carry):
-            state, steps, _, _ = carry
-            ahead = difference(space.pull(state), state)
-            away = difference(resting(space, state), state)
-            new = self._moved(state, ahead, away, self._length(space, state, ahead, away))
-            done = rests(away, state, self.rtol, self.atol)
-            # At a kink steps shrink until they are lost in the rounding of the state.
-            size = norm(state)
-            least = 4 * float(jnp.finfo(size.dtype).eps) * size
-            stuck = self.backtracking & (norm(difference(new, state)) <= least)
-            code = jnp.where(
-                ~finite(new),
-                _DIVERGED,
-                jnp.where(done, _CONVERGED, jnp.where(stuck, _STALLED, _STEP_LIMIT)),
-            )
-            # At rest the state stays where it was measured.
-            new = choose(done, state, new)
-            return new, steps + (~done).astype(jnp.int32), code, code != _STEP_LIMIT
-
-        zero = jnp.zeros((), jnp.int32)
-        start = (state, zero, jnp.asarray(_STEP_LIMIT), jnp.zeros((), bool))
-        if path:
-            (last, steps, code, _), states = recorded(advance, start, self.max_steps)
-            return Run(last, last, _outcome(code), steps, states)
-        # Not kind="checkpointed", whose derivative holds a copy of shared parameters for each query
-        # of a batch: forty times as long for one step of a hundred queries.
-        last, steps, code, _ = eqx.internal.while_loop(
-            lambda carry: ~carry[3], advance, start, max_steps=self.max_steps, kind="bounded"
-        )
-        return Run(last, last, _outcome(code), steps, None)
+    def step(self, space, state, memo, number, key):
+        """A step towards the pull; at rest the state stays where it was measured."""
+        ahead = difference(space.pull(state), state)
+        away = difference(resting(space, state), state)
+        new = self._moved(state, ahead, away, self._length(space, state, ahead, away))
+        done = rests(away, state, self.rtol, self.atol)
+        # At a kink steps shrink until they are lost in the rounding of the state.
+        size = norm(state)
+        least = 4 * float(jnp.finfo(size.dtype).eps) * size
+        stuck = self.backtracking & (norm(difference(new, state)) <= least)
+        outcome = ending(self.limit, (done, Outcome.converged), (stuck, Outcome.stalled))
+        return choose(done, state, new), memo, outcome
 
     def _length(self, space, state, ahead, away):
         """The step, halved until the energy does not rise; 0 where it always does."""
         if not self.backtracking:
-            return self.step
+            return self.size
         # How long a step is has no gradient: derivatives follow the steps that were taken.
-        space, state, ahead, away, step = still((space, state, ahead, away, self.step))
+        space, state, ahead, away, step = still((space, state, ahead, away, self.size))
         energy, slopes = jax.value_and_grad(space.energy)(state)
         room = 8 * jnp.finfo(energy.dtype).eps * magnitude(space, state)
 
@@ -158,14 +135,3 @@ def _along(slopes, move):
         for a, b in zip(jax.tree.leaves(slopes), jax.tree.leaves(move), strict=True)
     ]
     return sum(parts[1:], parts[0])
-
-
-def _outcome(code):
-    def where(number, found, other):
-        return Outcome.where(code == number, found, other)
-
-    return where(
-        _CONVERGED,
-        Outcome.converged,
-        where(_STALLED, Outcome.stalled, where(_DIVERGED, Outcome.diverged, Outcome.step_limit)),
-    )

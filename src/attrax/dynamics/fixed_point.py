@@ -9,8 +9,20 @@ import jax
 import jax.numpy as jnp
 
 from ..spaces.base import AbstractSpace
-from .base import AbstractDynamics, Outcome, Run, advance, difference, finite, norm, resting, still
-from .iterate import Iterate, checked_limits
+from .base import (
+    AbstractDynamics,
+    Outcome,
+    Run,
+    advance,
+    checked_limits,
+    difference,
+    finite,
+    norm,
+    resting,
+    still,
+)
+from .engine import ending
+from .iterate import Iterate
 
 
 class FixedPoint(AbstractDynamics):
@@ -89,7 +101,7 @@ class FixedPoint(AbstractDynamics):
         run = forward.run(*still((space, state)), key=key)
         how = _How(self.rtol, self.atol, self.max_steps, not follows)
         rest = _root(how, run.state, space)
-        return Run(rest, rest, run.outcome, run.steps, None)
+        return Run(rest, None, run.outcome, run.steps, None)
 
     def _by_optimistix(self, space, state) -> Run:
         import optimistix
@@ -101,7 +113,7 @@ class FixedPoint(AbstractDynamics):
         if adjoint is None:
             adjoint = optimistix.ImplicitAdjoint(_gmres(self.rtol, self.atol, state))
         solution = optimistix.fixed_point(
-            lambda state, space: advance(space, state),
+            lambda state, space: advance(space, state).value,
             solver,
             state,
             args=space,
@@ -110,14 +122,14 @@ class FixedPoint(AbstractDynamics):
             throw=False,
         )
         stopped = optimistix.RESULTS.nonlinear_max_steps_reached
-        outcome = Outcome.where(
-            solution.result == optimistix.RESULTS.successful,
-            Outcome.converged,
-            Outcome.where(solution.result == stopped, Outcome.step_limit, Outcome.diverged),
+        outcome = ending(
+            Outcome.diverged,
+            (~finite(solution.value), Outcome.diverged),
+            (solution.result == optimistix.RESULTS.successful, Outcome.converged),
+            (solution.result == stopped, Outcome.step_limit),
         )
-        outcome = Outcome.where(finite(solution.value), outcome, Outcome.diverged)
         steps = jnp.asarray(solution.stats["num_steps"], jnp.int32)
-        return Run(solution.value, solution.value, outcome, steps, None)
+        return Run(solution.value, None, outcome, steps, None)
 
 
 class _How(eqx.Module):
@@ -130,7 +142,7 @@ class _How(eqx.Module):
 
     def step(self, space, state):
         """The map whose fixed point the state is."""
-        return (advance if self.iterate else resting)(space, state)
+        return advance(space, state).value if self.iterate else resting(space, state)
 
 
 @eqx.filter_custom_jvp

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from ..spaces.base import AbstractSpace
-from .base import AbstractDynamics, Outcome, Run, difference, finite, resting, rests
-from .iterate import checked_limits
+from .base import AbstractDynamics, Outcome, Run, checked_limits, difference, finite, resting, rests
+from .engine import ending
 
 
 class Flow(AbstractDynamics):
@@ -92,13 +92,13 @@ class Flow(AbstractDynamics):
         steps = jnp.asarray(solution.stats["num_accepted_steps"], jnp.int32)
         states = _held(solution.ys, steps) if path else None
         last = _at(solution.ys, steps if path else 0)
-        outcome = Outcome.where(
-            rested,
-            Outcome.converged,
-            Outcome.where(limited | ended, Outcome.step_limit, Outcome.diverged),
+        outcome = ending(
+            Outcome.diverged,
+            (~finite(last), Outcome.diverged),
+            (rested, Outcome.converged),
+            (limited | ended, Outcome.step_limit),
         )
-        outcome = Outcome.where(finite(last), outcome, Outcome.diverged)
-        return Run(last, last, outcome, steps, states)
+        return Run(last, None, outcome, steps, states)
 
     def _rests(self, t, state, space, **kwargs):
         # Fast layers are as far from rest as others, however fast they move.

@@ -11,13 +11,13 @@ from jaxtyping import Array, Float
 
 from ..arithmetic import accumulate
 from ..checks import is_concrete, number, whole_number
-from ..spaces.base import AbstractSpace
-from ..spaces.units import decided
-from .base import AbstractDynamics, Outcome, Run, scheduled
+from ..spaces.units import OverlappingUnits, PairedUnits, decided
+from .base import Outcome, scheduled
+from .engine import AbstractStepping
 from .sweeps import Order, sweep, units_of
 
 
-class Glauber(AbstractDynamics):
+class Glauber(AbstractStepping):
     """Each unit in turn at a temperature: samples of exp(−E/T), where there is an energy.
 
     "heat_bath" sets a unit high with probability 1/(1 + exp(−ΔE/T)), ΔE being the energy of its
@@ -51,6 +51,8 @@ class Glauber(AbstractDynamics):
     order: Order
     random: ClassVar = True
     graded: ClassVar = False
+    loop: ClassVar = "fixed"
+    limit: ClassVar = Outcome.sampled
 
     def __init__(
         self,
@@ -79,42 +81,37 @@ class Glauber(AbstractDynamics):
         """T of every sweep."""
         return scheduled(self.temperature, self.sweeps)
 
-    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
-        """See `AbstractDynamics.run`. A step is a sweep.
+    @property
+    def max_steps(self) -> int:
+        """A step is a sweep."""
+        return self.sweeps
+
+    def begin(self, space, state):
+        """The temperatures of all sweeps.
 
         **Raises:** `TypeError` for a memory without two-state units.
         """
-        space = units_of(space, "Glauber")
+        units_of(space, "Glauber")
+        return self.temperatures
+
+    def step(self, space: PairedUnits | OverlappingUnits, state, memo, number, key):
+        """A sweep at its temperature."""
         low, high = space.levels
+        # Few bits would cut the tails, where the rare steps uphill are.
+        wide = accumulate(state.dtype)
         heat_bath = self.rule == "heat_bath"
+        draw = jax.random.logistic if heat_bath else jax.random.exponential
+        noise, warmth = draw(key, state.shape, wide), memo[number].astype(wide)
 
-        def step(state, inputs):
-            number, temperature = inputs
-            order = self.order(state.shape[0], number)
-            draw = jax.random.logistic if heat_bath else jax.random.exponential
-            # Few bits would cut the tails, where the rare steps uphill are.
-            wide = accumulate(state.dtype)
-            noise = draw(jax.random.fold_in(key, number), state.shape, wide)
-            warmth = temperature.astype(wide)
+        def decide(gap, before, noise):
+            if heat_bath:
+                # u < 1/(1 + exp(−gap/T)) in a form that T = 0 leaves right.
+                return decided(gap.astype(wide) - warmth * noise, before, space.memory.units)
+            up = before > 0.5 * (low + high)
+            rise = jnp.where(up, gap, -gap)
+            other = jnp.where(up, low, high).astype(before.dtype)
+            return jnp.where(rise.astype(wide) < warmth * noise, other, before)
 
-            def decide(gap, before, noise):
-                if heat_bath:
-                    # u < 1/(1 + exp(−gap/T)) in a form that T = 0 leaves right.
-                    return decided(gap.astype(wide) - warmth * noise, before, space.memory.units)
-                up = before > 0.5 * (low + high)
-                rise = jnp.where(up, gap, -gap)
-                other = jnp.where(up, low, high).astype(before.dtype)
-                return jnp.where(rise.astype(wide) < warmth * noise, other, before)
-
-            # Of units that are warm many change, and looking at more of them would be in vain.
-            new = sweep(space, state, order, decide, noise, ahead=4)
-            return new, new
-
-        inputs = (jnp.arange(self.sweeps), self.temperatures)
-        if path:
-            last, states = jax.lax.scan(step, state, inputs)
-            states = jnp.concatenate([state[None], states])
-        else:
-            last, states = jax.lax.scan(lambda *of: (step(*of)[0], None), state, inputs)
-        steps = jnp.asarray(self.sweeps, jnp.int32)
-        return Run(last, last, Outcome.sampled, steps, states)
+        # Of units that are warm many change, and looking at more of them would be in vain.
+        order = self.order(state.shape[0], number)
+        return sweep(space, state, order, decide, noise, ahead=4), memo, self.limit

@@ -4,43 +4,41 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..checks import is_concrete, positive, whole_number
-from ..spaces.base import AbstractSpace
-from .base import (
-    AbstractDynamics,
-    Outcome,
-    Run,
-    advance,
-    difference,
-    finite,
-    recorded,
-    rests,
-)
+from ..checks import is_concrete, positive
+from .base import Outcome, advance, checked_limits, difference, rests
+from .engine import AbstractStepping, ending, unread
 
 
-class OneRead(AbstractDynamics):
+class OneRead(AbstractStepping):
     """Exactly one read, x₁ = pull(x₀): single-shot retrieval, as attention does it.
+
+    `attrax.retrieve` then gives no energy, which would take a second pass over the memories: ask
+    for it by `path=True`, or `memory.energy(query)`.
 
     **Source:** [millidge2022universal]
     """
 
     random: ClassVar = False
     graded: ClassVar = False
+    single: ClassVar = True
+    loop: ClassVar = "fixed"
+    limit: ClassVar = Outcome.one_read
+    max_steps: ClassVar = 1
 
-    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
-        """See `AbstractDynamics.run`."""
-        new = advance(space, state)
-        states = None
-        if path:
-            states = jax.tree.map(lambda a, b: jnp.stack([a, b]), state, new)
-        return Run(new, state, Outcome.one_read, jnp.ones((), jnp.int32), states)
+    def begin(self, space, state):
+        """No reading yet."""
+        return unread(jax.eval_shape(lambda: advance(space, state)))
+
+    def step(self, space, state, memo, number, key):
+        """The read, which is the memo too."""
+        reading = advance(space, state)
+        return reading.value, reading, self.limit
 
 
-class Iterate(AbstractDynamics):
+class Iterate(AbstractStepping):
     """x ← (1 − damping) x + damping · pull(x), until the state rests.
 
     It rests when a step is no longer than atol + rtol |x|. Forward-mode derivatives pass
@@ -84,65 +82,17 @@ class Iterate(AbstractDynamics):
         """Where it is damped; under jit that cannot be seen."""
         return is_concrete(self.damping) and float(self.damping) != 1
 
-    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
-        """See `AbstractDynamics.run`."""
+    def begin(self, space, state):
+        """No reading yet."""
+        return unread(jax.eval_shape(lambda: advance(space, state)))
 
-        def step(carry):
-            state, previous, steps, _, _ = carry
-            share = jax.tree.map(lambda leaf: self.damping.astype(leaf.dtype), state)
-            new = jax.tree.map(lambda x, y, s: x + s * (y - x), state, advance(space, state), share)
-            done = rests(difference(new, state), state, self.rtol, self.atol)
-            # Comparing with the state before last finds a cycle of two; the first step has none.
-            back = rests(difference(new, previous), state, self.rtol, self.atol)
-            returns = (steps > 0) & back
-            outcome = Outcome.where(
-                ~finite(new),
-                Outcome.diverged,
-                Outcome.where(
-                    done,
-                    Outcome.converged,
-                    Outcome.where(returns, Outcome.cycle, Outcome.step_limit),
-                ),
-            )
-            return new, state, steps + 1, outcome, outcome != Outcome.step_limit
-
-        steps = jnp.zeros((), jnp.int32)
-        start = (state, state, steps, Outcome.step_limit, jnp.zeros((), bool))
-        if path:
-            last, states = recorded(step, start, self.max_steps)
-            return Run(*last[:2], last[3], last[2], states)
-        state, previous, steps, outcome, _ = jax.lax.while_loop(
-            lambda carry: (carry[2] < self.max_steps) & ~carry[4], step, start
-        )
-        state, previous = forward_only((state, previous))
-        return Run(state, previous, outcome, steps, None)
-
-
-def forward_only(state):
-    """The state, with an error that names the remedy where reverse mode comes through."""
-    return eqx.internal.nondifferentiable_backward(
-        state,
-        msg=(
-            "Iterate runs until the state rests and cannot be differentiated in reverse mode. "
-            "Pass dynamics=attrax.dynamics.FixedPoint() to attrax.retrieve: its gradient is that "
-            "of the fixed point, and needs memory for one step only."
-        ),
-    )
-
-
-def outcome_of(code):
-    """The outcome of a run: 0 reached its limit, 1 rests, anything else diverged."""
-    return Outcome.where(
-        code == 1,
-        Outcome.converged,
-        Outcome.where(code == 0, Outcome.step_limit, Outcome.diverged),
-    )
-
-
-def checked_limits(rtol: float, atol: float, max_steps: int) -> tuple[float, float, int]:
-    """The limits; refuse tolerances below zero, both zero, and step limits below one."""
-    if rtol < 0 or atol < 0 or (rtol == 0 and atol == 0):
-        raise ValueError(
-            f"`rtol` and `atol` must not be negative, nor both zero, but are {rtol}, {atol}."
-        )
-    return rtol, atol, whole_number("max_steps", max_steps)
+    def step(self, space, state, memo, number, key):
+        """A read, and the share of it that is taken; the memo is the reading."""
+        reading = advance(space, state)
+        share = jax.tree.map(lambda leaf: self.damping.astype(leaf.dtype), state)
+        new = jax.tree.map(lambda x, y, s: x + s * (y - x), state, reading.value, share)
+        done = rests(difference(new, state), state, self.rtol, self.atol)
+        # Comparing with the state before last finds a cycle of two; the first step has none.
+        back = rests(difference(new, memo.state), state, self.rtol, self.atol) & (number > 0)
+        outcome = ending(self.limit, (done, Outcome.converged), (back, Outcome.cycle))
+        return new, reading, outcome

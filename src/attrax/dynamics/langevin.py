@@ -2,30 +2,22 @@
 
 import math
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from ..checks import NoEnergyError, is_concrete, number, positive, whole_number
-from ..spaces.base import AbstractSpace
-from ..spaces.noise import Noisy
-from .base import (
-    AbstractDynamics,
-    Outcome,
-    Run,
-    choose,
-    difference,
-    finite,
-    scheduled,
-)
+from ..spaces.noise import AbstractGeometry, Noisy
+from .base import Outcome, choose, difference, finite, scheduled
+from .engine import AbstractStepping, ending
 
 
-class Langevin(AbstractDynamics):
+class Langevin(AbstractStepping):
     """dx = (pull(x) − x) dt/τ + √(2T/τ) (∇²L(x))^(−1/2) dW: samples of exp(−E/T).
 
     The noise is shaped by the curvature of each layer's Lagrangian L (Itô's reading), which makes
@@ -64,11 +56,13 @@ class Langevin(AbstractDynamics):
     """
 
     temperature: Float[Array, ""] | Callable
-    step: Float[Array, ""]
+    size: Float[Array, ""]
     steps: int = eqx.field(static=True)
     adjusted: bool = eqx.field(static=True)
     random: ClassVar = True
     graded: ClassVar = True
+    loop: ClassVar = "fixed"
+    limit: ClassVar = Outcome.sampled
 
     def __init__(
         self,
@@ -78,21 +72,29 @@ class Langevin(AbstractDynamics):
         steps: int,
         adjusted: bool = True,
     ):
-        self.step, self.steps = positive("step", step), whole_number("steps", steps)
+        self.size, self.steps = positive("step", step), whole_number("steps", steps)
         self.adjusted = bool(adjusted)
         self.temperature = (
             temperature if callable(temperature) else number("temperature", temperature)
         )
         _check(self.temperatures)
 
-    def run(self, space: AbstractSpace, state, *, path: bool = False, key=None) -> Run:
-        """See `AbstractDynamics.run`.
+    @property
+    def max_steps(self) -> int:
+        """As many steps as were asked for."""
+        return self.steps
 
-        **Raises:** `ValueError` without a `key`, or where a layer has no such noise;
-        `NoEnergyError` if steps are to be adjusted by an energy that is not there.
+    @property
+    def temperatures(self) -> Float[Array, " steps"]:
+        """The temperature of each step."""
+        return scheduled(self.temperature, self.steps)
+
+    def begin(self, space, state):
+        """The place of the start.
+
+        **Raises:** `TypeError` or `ValueError` where a layer has no such noise; `NoEnergyError` if
+        steps are to be adjusted by an energy that is not there.
         """
-        if key is None:
-            raise ValueError("Langevin draws random numbers; pass key=jax.random.key(0), say.")
         if not isinstance(space, Noisy):
             raise TypeError(
                 f"Langevin needs a space that noise can move, and {type(space).__name__} is none: "
@@ -105,66 +107,64 @@ class Langevin(AbstractDynamics):
                 f"{space.lacks_energy} Langevin accepts steps by the energy; "
                 "pass adjusted=False to take them all."
             )
-
-        def advance(here, draw):
-            index, temperature = draw
-            there = self._advanced(space, here, temperature, jax.random.fold_in(key, index))
-            return there, there[0] if path else None
-
         temperatures = self.temperatures
-        start = self._place(space, state, temperatures[0])
-        draws = jnp.arange(self.steps, dtype=jnp.int32), temperatures
-        (last, _, energy, _), states = jax.lax.scan(advance, start, draws)
-        if path:
-            states = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), state, states)
-        sound = finite(last) & jnp.isfinite(energy)
-        outcome = Outcome.where(sound, Outcome.sampled, Outcome.diverged)
-        return Run(last, last, outcome, jnp.asarray(self.steps, jnp.int32), states)
+        return self._place(space, state, temperatures[0]), temperatures
 
-    def _place(self, space, state, temperature):
-        """A state, the step from it to its pull, its energy, and the geometry there."""
-        energy = space.energy(state) if self.adjusted else jnp.zeros(())
-        ahead = jax.tree.map(
-            lambda x, y: self.step.astype(x.dtype) * (y - x), state, space.pull(state)
-        )
-        return state, ahead, energy, self._geometry(space, state, temperature)
-
-    def _advanced(self, space, here, temperature, key):
-        """The place after one step from another."""
-        state, ahead, energy, local = here
+    def step(self, space: Noisy, state, memo, number, key):
+        """A step that is proposed, and accepted or refused; the memo is the place."""
+        here, temperatures = memo
+        temperature = temperatures[number]
+        local = here.geometry
         if callable(self.temperature):
-            local = self._geometry(space, state, temperature)
+            local = space.geometry(state, temperature, self.size)
         normals, chance = jax.random.split(key)
         noise = local.noise(_normal(normals, state))
-        new = jax.tree.map(lambda *parts: sum(parts), state, local.drift(ahead), noise)
+        new = jax.tree.map(lambda *parts: sum(parts), state, local.drift(here.ahead), noise)
         there = self._place(space, new, temperature)
-        if not self.adjusted:
-            return there
-        _, new_ahead, new_energy, remote = there
-        back = difference(difference(state, new), remote.drift(new_ahead))
-        volumes = [b - a for a, b in zip(local.volumes(), remote.volumes(), strict=True)]
-        # ln of the ratio of proposal densities N(x + drift, v M⁻¹), and of ∇²L, which turns a
-        # density of activations into one of states; times T, so that T = 0 divides nothing.
-        costs = 0.5 * (local.curved(noise) - remote.curved(back))
-        gain = (volumes[0] + 0.5 * volumes[1] + costs).astype(energy.dtype)
-        heat = temperature.astype(energy.dtype)
-        luck = jnp.log(jax.random.uniform(chance, (), energy.dtype))
-        accepted = jnp.where(
-            heat > 0,
-            heat * luck < heat * gain - (new_energy - energy),
-            new_energy <= energy,
+        if self.adjusted:
+            back = difference(difference(state, new), there.geometry.drift(there.ahead))
+            gain = _gain(local, there.geometry, noise, back)
+            accepted = _accepted(here.energy, there.energy, gain, temperature, chance)
+            # Comparisons with NaN are False: such steps are refused. An energy of −∞ is accepted,
+            # and the run ends as diverged.
+            accepted = accepted & finite(new)
+            new, there = choose(accepted, (new, there), (state, here))
+        sound = finite(new) & jnp.isfinite(there.energy)
+        return new, (there, temperatures), ending(self.limit, (~sound, Outcome.diverged))
+
+    def _place(self, space, state, temperature):
+        energy = space.energy(state) if self.adjusted else jnp.zeros(())
+        ahead = jax.tree.map(
+            lambda x, y: self.size.astype(x.dtype) * (y - x), state, space.pull(state)
         )
-        # Comparisons with NaN are False: such steps are refused. An energy of −∞ is accepted, and
-        # the run ends as diverged.
-        return choose(accepted & finite(new), there, here)
+        return _Place(ahead, energy, space.geometry(state, temperature, self.size))
 
-    def _geometry(self, space, state, temperature):
-        return space.geometry(state, temperature, self.step)
 
-    @property
-    def temperatures(self) -> Float[Array, " steps"]:
-        """The temperature of each step."""
-        return scheduled(self.temperature, self.steps)
+class _Place(NamedTuple):
+    """What is known of a state: the step from it to its pull, its energy, and the geometry."""
+
+    ahead: PyTree
+    energy: Float[Array, ""]
+    geometry: AbstractGeometry
+
+
+def _gain(local, remote, noise, back):
+    """ln of the ratio of proposal densities N(x + drift, v M⁻¹), and of ∇²L, times T.
+
+    ∇²L turns a density of activations into one of states. By T, so that T = 0 divides nothing.
+    """
+    volumes = [b - a for a, b in zip(local.volumes(), remote.volumes(), strict=True)]
+    costs = 0.5 * (local.curved(noise) - remote.curved(back))
+    return volumes[0] + 0.5 * volumes[1] + costs
+
+
+def _accepted(energy, new_energy, gain, temperature, chance):
+    """The rule of Metropolis and Hastings; at T = 0 no step may raise the energy."""
+    heat, rise = temperature.astype(energy.dtype), new_energy - energy
+    luck = jnp.log(jax.random.uniform(chance, (), energy.dtype))
+    return jnp.where(
+        heat > 0, heat * luck < heat * gain.astype(energy.dtype) - rise, new_energy <= energy
+    )
 
 
 def _normal(key, state):

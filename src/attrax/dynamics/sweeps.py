@@ -7,14 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from ..checks import is_concrete
 from ..spaces.base import AbstractSpace
 from ..spaces.units import OverlappingUnits, PairedUnits
-
-QUERIES = "queries"
-"""The name of the axis along which `attrax.retrieve` runs queries together."""
+from .engine import anywhere
 
 # Units whose sums are taken in one product. Within a block sums follow single changes by the
 # couplings, of which there are as many as the square of the block.
@@ -198,15 +196,3 @@ def _look_ahead(space, state, order, decide, noise, held, rule, ahead):
 
     blocks = order.reshape(-1, places.size)
     return jax.lax.scan(block, (state, space.overlaps(state)), blocks)[0][0]
-
-
-def anywhere(flag: Bool[Array, ""]) -> Bool[Array, ""]:
-    """Whether a flag is set for this query or any that runs beside it.
-
-    A loop over sweeps that ends for all queries at once has one counter, and so one order.
-    """
-    try:
-        return jax.lax.pmax(flag.astype(jnp.int32), QUERIES) > 0
-    except NameError:
-        # Run outside `retrieve`, there is no such axis.
-        return flag

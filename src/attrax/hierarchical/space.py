@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..checks import NoEnergyError
-from ..spaces.base import Answer, Measured, Relaxing, Sweeping
+from ..spaces.base import Answer, Measured, Reading, Relaxing, Sweeping
 from ..spaces.noise import Noisy
 from .equations import States, swept
 from .geometry import Geometry, geometry, lacks_noise
@@ -53,7 +53,7 @@ class LayerSpace(Measured, Noisy, Relaxing, Sweeping):
         """As of the network."""
         return self.memory.groups
 
-    def pull(self, states: States) -> States:
+    def read(self, states: States) -> Reading:
         """x + (τ_slowest/τ)(pull − x), so that time is in units of the slowest layer's τ."""
         pulled = self.memory.pull(self._full(states))
         slowest = max(self.memory.neurons[name].tau for name in states)
@@ -62,7 +62,8 @@ class LayerSpace(Measured, Noisy, Relaxing, Sweeping):
             rate = slowest / self.memory.neurons[name].tau
             return pulled[name] if rate == 1 else state + rate * (pulled[name] - state)
 
-        return self._held({name: scaled(name, state) for name, state in states.items()})
+        moved = {name: scaled(name, state) for name, state in states.items()}
+        return Reading(states, self._held(moved))
 
     def rest(self, states: States) -> States:
         """The pull itself, whatever the time constants: where a state at rest is."""
@@ -101,14 +102,8 @@ class LayerSpace(Measured, Noisy, Relaxing, Sweeping):
         parts = self.memory.energies(self._full(states))
         return jnp.max(jnp.abs(jnp.stack(list(parts.values()))))
 
-    def answer(self, states: States, origin: States) -> Answer:
-        """What the end of a run stands for: the activation of the visible layer there.
-
-        **Arguments:**
-
-        - `states`: where the run ended.
-        - `origin`: the states before the last step, which a network has no use for.
-        """
+    def answer(self, states: States, reading: Reading | None = None) -> Answer:
+        """What the end of a run stands for: the activation of the visible layer there."""
         energy = None if self.lacks_energy is not None else self.energy(states)
         return Answer(self._seen(states), energy, self.memory.sharing(self._full(states)))
 

@@ -3,6 +3,7 @@
 from .base import AbstractSpace as AbstractSpace
 from .base import Answer as Answer
 from .base import Measured as Measured
+from .base import Reading as Reading
 from .base import Relaxing as Relaxing
 from .base import Sweeping as Sweeping
 from .noise import AbstractGeometry as AbstractGeometry

@@ -13,11 +13,24 @@ else:
     from equinox import AbstractVar as Declared
 
 
+class Reading(NamedTuple):
+    """What one read of a state gives.
+
+    - `state`: the state that was read.
+    - `value`: where it is drawn to.
+    - `memories` (): how many memories share the weight; `None` where that says nothing.
+    """
+
+    state: PyTree
+    value: PyTree
+    memories: Float[Array, ""] | None = None
+
+
 class Answer(NamedTuple):
-    """What a space makes of the state in which a run ended.
+    """What a space makes of the end of a run.
 
     - `state` (v,): what the memory answers.
-    - `energy` (): of the state; `None` where there is none.
+    - `energy` (): of the state in which the run ended; `None` where there is none.
     - `memories` (): how many memories share the weight; `None` where that says nothing.
     """
 
@@ -40,8 +53,12 @@ class AbstractSpace(eqx.Module):
     """Why there is no energy that descends; `None` where there is one."""
 
     @abstractmethod
+    def read(self, state: PyTree) -> Reading:
+        """One read: where a state is drawn to, entries that are known staying as they are."""
+
     def pull(self, state: PyTree) -> PyTree:
-        """Where a state is drawn to; entries that are known stay as they are."""
+        """Where a state is drawn to, the `value` of a read."""
+        return self.read(state).value
 
     @abstractmethod
     def energy(self, state: PyTree) -> Float[Array, ""]:
@@ -51,13 +68,14 @@ class AbstractSpace(eqx.Module):
         """
 
     @abstractmethod
-    def answer(self, state: PyTree, origin: PyTree) -> Answer:
+    def answer(self, state: PyTree, reading: Reading | None = None) -> Answer:
         """What the end of a run stands for.
 
         **Arguments:**
 
         - `state`: where the run ended.
-        - `origin`: the state that the last read was made from.
+        - `reading`: the last read of the run, which led there; `None` where `state` is yet to be
+          read.
         """
 
     @abstractmethod

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..checks import NoEnergyError
-from .base import Answer, Measured
+from .base import Answer, Measured, Reading
 from .noise import Noisy, PlainNoise
 
 
@@ -39,10 +39,13 @@ class KeySpace(Measured, Noisy):
         """As of the memory."""
         return self.memory.lacks_energy
 
-    def pull(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
-        """One read; known entries stay as they are."""
-        pulled = self.memory.pull(state, self.known)
-        return pulled if self.known is None else jnp.where(self.known, self.initial, pulled)
+    def read(self, state: Float[Array, " d"]) -> Reading:
+        """One read that stays in key space; known entries stay as they are."""
+        reading = self.memory.read_key(state, self.known)
+        value = reading.value
+        if self.known is not None:
+            value = jnp.where(self.known, self.initial, value)
+        return Reading(state, value, self._memories(reading))
 
     def energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The memory's energy of a state in key space.
@@ -58,28 +61,18 @@ class KeySpace(Measured, Noisy):
         own = jnp.abs(self.memory.similarity.state_term(state))
         return jnp.maximum(own, jnp.abs(self.energy(state) - own))
 
-    def answer(self, state: Float[Array, " d"], origin: Float[Array, " d"]) -> Answer:
-        """What the end of a run stands for.
+    def answer(self, state: Float[Array, " d"], reading: Reading | None = None) -> Answer:
+        """The state itself where keys are what is read, else the values for the state last read.
 
-        **Arguments:**
-
-        - `state`: where the run ended, shape (d,).
-        - `origin`: the state that the last read was made from, shape (d,).
-
-        **Returns:** the state itself where keys are what is read, else what was read from
-        `origin`, with the energy of the state.
+        Rows are passed over once more for values, which are not taken along a run, and once for the
+        energy of a state that no read was made from.
         """
-        energy = reading = None
-        if self.lacks_energy is None:
-            energy = self.memory.state_energy(state)
-        if self.memory.values is not None or self.memory.separation.normalised:
-            reading = self.memory.read(origin, self.known)
-        memories = None
-        if self.memory.separation.normalised and reading is not None:
-            memories = reading.effective
-        if self.memory.values is None or reading is None:
-            return Answer(state, energy, memories)
-        return Answer(self._completed(reading.value), energy, memories)
+        reading = self.read(state) if reading is None else reading
+        energy = self.memory.state_energy(state) if self.lacks_energy is None else None
+        if self.memory.values is None:
+            return Answer(state, energy, reading.memories)
+        values = self.memory.read(reading.state, self.known)
+        return Answer(self._completed(values.value), energy, self._memories(values))
 
     def record(self, path: Float[Array, "s d"]) -> Float[Array, "s v"]:
         """The states of a run as they are to be seen, the start first.
@@ -104,6 +97,9 @@ class KeySpace(Measured, Noisy):
     def geometry(self, state, temperature, step) -> PlainNoise:
         """See `Noisy.geometry`."""
         return PlainNoise(temperature, step, self.known)
+
+    def _memories(self, reading):
+        return reading.effective if self.memory.separation.normalised else None
 
     def _completed(self, value):
         if self.known is None or self.memory.heteroassociative:

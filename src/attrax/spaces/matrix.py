@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..arithmetic import accumulate, products
 from ..checks import NoEnergyError
-from .base import Answer, Measured
+from .base import Answer, Measured, Reading
 from .noise import Noisy, PlainNoise
 from .units import PairedUnits
 
@@ -36,10 +36,12 @@ class MatrixSpace(Measured, Noisy):
         """As of the memory."""
         return self.memory.lacks_energy
 
-    def pull(self, state: Float[Array, " d"]) -> Float[Array, " v"]:
+    def read(self, state: Float[Array, " d"]) -> Reading:
         """One read; known entries stay as they are."""
         pulled = self.memory.pull(state)
-        return pulled if self.known is None else jnp.where(self.known, self.query, pulled)
+        if self.known is not None:
+            pulled = jnp.where(self.known, self.query, pulled)
+        return Reading(state, pulled)
 
     def energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The memory's energy of a state.
@@ -55,14 +57,8 @@ class MatrixSpace(Measured, Noisy):
         own = 0.5 * jnp.sum(jnp.square(state), dtype=accumulate(state.dtype))
         return jnp.maximum(own, jnp.abs(self.energy(state) - own))
 
-    def answer(self, state: Float[Array, " v"], origin: Float[Array, " d"]) -> Answer:
-        """The state itself, with its energy.
-
-        **Arguments:**
-
-        - `state`: where the run ended.
-        - `origin`: the state before the last step, which is not needed.
-        """
+    def answer(self, state: Float[Array, " v"], reading: Reading | None = None) -> Answer:
+        """The state itself, with its energy."""
         energy = None if self.lacks_energy is not None else self.memory.state_energy(state)
         return Answer(state, energy, None)
 

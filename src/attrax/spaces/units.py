@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from ..checks import NoEnergyError, is_concrete
-from .base import Answer, Measured
+from .base import Answer, Measured, Reading
 
 Units = Literal["real", "signs", "bits"]
 LEVELS = {"signs": (-1.0, 1.0), "bits": (0.0, 1.0)}
@@ -56,9 +56,9 @@ class AbstractUnitSpace(Measured):
         """As of the memory."""
         return self.memory.lacks_energy
 
-    def pull(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
+    def read(self, state: Float[Array, " d"]) -> Reading:
         """All units at once to the side that their drive points to; known ones stay."""
-        return self._kept(self.memory.pull(state), state)
+        return Reading(state, self._kept(self.memory.pull(state), state))
 
     def energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The memory's energy of a state.
@@ -73,14 +73,8 @@ class AbstractUnitSpace(Measured):
         """The size of the energy, by which its rounding is measured."""
         return jnp.abs(self.energy(state))
 
-    def answer(self, state: Float[Array, " d"], origin: Float[Array, " d"]) -> Answer:
-        """The state itself, with its energy.
-
-        **Arguments:**
-
-        - `state`: where the run ended, shape (d,).
-        - `origin`: the state before the last step, which is not needed.
-        """
+    def answer(self, state: Float[Array, " d"], reading: Reading | None = None) -> Answer:
+        """The state itself, with its energy."""
         energy = None if self.lacks_energy is not None else self.memory.state_energy(state)
         return Answer(state, energy, None)
 

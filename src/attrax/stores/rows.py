@@ -212,11 +212,17 @@ class Memory(AbstractStore):
         """
         return self._read(state, known, self.values)
 
+    def read_key(
+        self, state: Float[Array, " d"], known: Bool[Array, " d"] | None = None
+    ) -> Reading:
+        """One pass that stays in key space: its `value` is where the state is drawn to."""
+        return self._read(state, known, None)
+
     def pull(
         self, state: Float[Array, " d"], known: Bool[Array, " d"] | None = None
     ) -> Float[Array, " d"]:
-        """One read that stays in key space: where the state is drawn to."""
-        return self._read(state, known, None).value
+        """Where a state in key space is drawn to, the `value` of `read_key`."""
+        return self.read_key(state, known).value
 
     def state_energy(
         self, state: Float[Array, " d"], reading: Reading | None = None
