@@ -38,6 +38,13 @@ pytest_plugins = ["footprint"]
 
 ROOT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("ATTRAX_TEST_CACHE", ROOT / ".cache" / "jax"))
+# As in pyproject.toml.
+CACHE_WARNINGS = [
+    "-W",
+    "default:Error reading persistent",
+    "-W",
+    "default:Error writing persistent",
+]
 
 # Before anything uses JAX: the number of devices is fixed at first use.
 jax.config.update("jax_num_cpu_devices", 2)
@@ -50,7 +57,13 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 # The same cases in every run, so that a failure is one for everybody.
 hypothesis.settings.register_profile(
-    "attrax", deadline=None, derandomize=True, max_examples=25, database=None
+    "attrax",
+    deadline=None,
+    derandomize=True,
+    max_examples=25,
+    database=None,
+    # On a busy machine drawing takes long, whatever is drawn.
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("attrax")
 
@@ -58,18 +71,30 @@ hypothesis.settings.load_profile("attrax")
 # Tracing makes many small objects that live on, and looking through them takes a twentieth.
 gc.set_threshold(50_000, 20, 100)
 
-# Every compiled program maps some memory, and Linux allows a process 65,530 maps; beyond them XLA
-# crashes. So programs are dropped from time to time; the cache on disk has them still.
-MAPS, MOST_MAPS, FINISHED = Path("/proc/self/maps"), 25_000, itertools.count(1)
+# Every compiled program maps and keeps some memory: Linux allows a process 65,530 maps, beyond
+# which XLA crashes, and two workers should do with a small machine. So programs are dropped from
+# time to time; the cache on disk has them still.
+MOST_MAPS, MOST_MEMORY = 25_000, 2 << 30
+MAPS, PAGES = Path("/proc/self/maps"), Path("/proc/self/statm")
+FINISHED = itertools.count(1)
+
+
+def resident():
+    """The memory of this process in bytes."""
+    return int(PAGES.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def pytest_runtest_teardown():
-    if next(FINISHED) % 20 == 0 and MAPS.exists():
-        with MAPS.open("rb") as maps:
-            count = sum(1 for _ in maps)
-        if count > MOST_MAPS:
-            jax.clear_caches()
-            gc.collect()
+    global MOST_MEMORY
+    if next(FINISHED) % 20 or not MAPS.exists():
+        return
+    with MAPS.open("rb") as maps:
+        count = sum(1 for _ in maps)
+    if count > MOST_MAPS or resident() > MOST_MEMORY:
+        jax.clear_caches()
+        gc.collect()
+        # What is left is of another kind: dropping programs again at once would free nothing.
+        MOST_MEMORY = max(MOST_MEMORY, resident() + (1 << 30))
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +145,7 @@ def plain_answers(once, request):
 
     def run(folder):
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-W", "default:Error reading", ROOT / "tests/plain.py"],
+            [sys.executable, "-W", "error", *CACHE_WARNINGS, ROOT / "tests/plain.py"],
             input=json.dumps(calls),
             env={**os.environ, "JAX_COMPILATION_CACHE_DIR": str(CACHE)},
             capture_output=True,

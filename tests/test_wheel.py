@@ -36,35 +36,46 @@ def run(*command, cwd, **variables):
 
 
 @pytest.fixture(scope="module")
-def wheel(root, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, root]
-    done = run(*build, cwd=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = folder.glob("*.whl")
+def wheel(root, once):
+    def build(folder):
+        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder]
+        done = run(*command, root, cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    (built,) = once("wheel", build).glob("*.whl")
     return built
 
 
 @pytest.fixture(scope="module")
-def empty(wheel, tmp_path_factory):
+def empty(wheel, once):
     """An environment that holds the wheel and what the wheel asks for, nothing else."""
-    folder = tmp_path_factory.mktemp("empty")
-    python = folder / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    venv.create(folder / "env", system_site_packages=False, with_pip=False)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    probe = run(
-        *pip, "download", "--quiet", "--no-deps", "--dest", folder, "opt_einsum", cwd=folder
-    )
-    if probe.returncode != 0 and not os.environ.get("CI"):
-        pytest.skip("no package index within reach: the wheel is not tried in an empty environment")
-    done = run(*pip, "--python", python, "install", "--quiet", wheel, cwd=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return python
+
+    def install(folder):
+        probe = [*pip, "download", "--quiet", "--no-deps", "--dest", folder, "opt_einsum"]
+        if not os.environ.get("CI") and run(*probe, cwd=folder).returncode != 0:
+            pytest.skip("no package index within reach: the wheel is not tried where it is alone")
+        venv.create(folder / "env", system_site_packages=False, with_pip=False)
+        command = [*pip, "--retries", "10", "--python", python_of(folder), "install", "--quiet"]
+        # A download that breaks off is not tried again by pip itself.
+        for _ in range(3):
+            done = run(*command, wheel, cwd=folder)
+            if done.returncode == 0:
+                return
+        raise AssertionError(done.stdout + done.stderr)
+
+    return python_of(once("empty", install))
+
+
+def python_of(folder):
+    """The interpreter of the environment in a folder."""
+    return folder / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
 def test_the_wheel_holds_what_it_needs_and_no_more(root, wheel):
     assert wheel.name == f"attrax-{__version__}-py3-none-any.whl"
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
     meta = f"attrax-{__version__}.dist-info/"
     assert {name.split("/")[0] + "/" for name in names} == {"attrax/", meta}
     sources = {
@@ -84,8 +95,8 @@ def test_the_wheel_holds_what_it_needs_and_no_more(root, wheel):
 
 
 def test_the_readme_is_the_description(wheel):
-    archive = zipfile.ZipFile(wheel)
-    metadata = archive.read(f"attrax-{__version__}.dist-info/METADATA").decode()
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(f"attrax-{__version__}.dist-info/METADATA").decode()
     assert "Description-Content-Type: text/markdown" in metadata
     assert "License-Expression: Apache-2.0" in metadata
 

@@ -17,6 +17,7 @@ from attrax.hierarchical import (
 )
 from attrax.separation import Power, Softmax, SumNormalised
 from attrax.similarity import Dot
+from jitted import jitted
 
 
 def chain(scale=1.0):
@@ -42,7 +43,7 @@ def queries(count=4):
 def by_hand(network, query, step, steps):
     """The energies and visible activations of Euler's method, by definition."""
     first, second = (np.asarray(synapse.weights) for synapse in network.synapses)
-    x = {name: np.asarray(state) for name, state in network.started(query).items()}
+    x = jax.tree.map(np.asarray, jitted(HierarchicalMemory.started, network, query))
     seen = []
     for _ in range(steps):
         g = {"value": np.tanh(x["value"]), "hidden": np.tanh(x["hidden"])}

@@ -37,6 +37,7 @@ from attrax.similarity import (
     KullbackLeibler,
     Manhattan,
 )
+from jitted import jitted
 
 SEPARATIONS = [Softmax(3.0), Power(2, rectified=True), Exponential(0.3), Entmax(1.5, 3.0)]
 
@@ -128,7 +129,8 @@ def test_pulls_are_what_the_equations_say(drawn):
     network = chain()
     states = drawn(network)
     first, second = (synapse.weights for synapse in network.synapses)
-    pulled, g = network.pull(states), network.activations(states)
+    pulled = jitted(HierarchicalMemory.pull, network, states)
+    g = jitted(HierarchicalMemory.activations, network, states)
     assert jnp.allclose(pulled["value"], first.T @ g["hidden"], atol=1e-6)
     drive = network.neurons["hidden"].input
     middle = drive + first @ g["value"] + second.T @ g["top"]
@@ -201,9 +203,9 @@ def test_where_value_neurons_rest(x64, rows, similarity, state_term, ratio):
     layers = {"value": Neurons(6), "memory": memory}
     network = HierarchicalMemory(layers, {("value", "memory"): synapse})
     euler = Euler(0.2, rtol=0.0, atol=1e-11)
-    model = network.space(rows(1, (6,)))
-    rest = jax.jit(lambda state: euler.run(model, state).state)(model.initial)
-    read = rows().T @ network.activations(rest)["memory"]
+    space = network.space(rows(1, (6,)))
+    rest = jax.jit(lambda: euler.run(space, space.initial).state)()
+    read = rows().T @ jitted(HierarchicalMemory.activations, network, rest)["memory"]
     assert jnp.allclose(rest["value"], ratio * read, atol=1e-7)
 
 
