@@ -13,8 +13,8 @@ import attrax
 from attrax import data, plot
 from attrax.dynamics import Euler
 from attrax.hierarchical import DenseSynapse, HierarchicalMemory, Neurons, SphericalNorm
-from attrax.learning import train
 from attrax.separation import Softmax
+from attrax.training import train
 
 images = data.load("sample")
 x = jnp.asarray(images.x)

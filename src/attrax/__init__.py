@@ -53,6 +53,7 @@ _ROOMS = (
     "spaces",
     "stores",
     "theory",
+    "training",
 )
 
 __all__ = [

@@ -7,9 +7,9 @@ import pytest
 
 import attrax
 from attrax import models
-from attrax.learning import krotov_hopfield, train
 from attrax.models import DenseClassifier, dense_classifier, train_dense_classifier
 from jitted import jitted
+from attrax.training import krotov_hopfield, train
 
 RNG = np.random.default_rng(0)
 K, N, C, B = 6, 12, 3, 40

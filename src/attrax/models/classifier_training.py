@@ -11,8 +11,8 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..checks import as_floats, positive, whole_number
-from ..learning import Trained, krotov_hopfield, train
-from ..learning.batches import Batches, takes
+from ..training import Trained, krotov_hopfield, train
+from ..training.batches import Batches, takes
 from .classifier import DenseClassifier
 
 
@@ -33,7 +33,7 @@ def train_dense_classifier(
     progress: Any = None,
     key: jax.Array,
 ) -> Trained:
-    """Train a `DenseClassifier` as its authors do, by `attrax.learning.krotov_hopfield`.
+    """Train a `DenseClassifier` as its authors do, by `attrax.training.krotov_hopfield`.
 
     Batches are drawn at random, not of equal numbers of each class.
 
@@ -50,13 +50,13 @@ def train_dense_classifier(
     - `batch_size`: how many images a step sees; all if there are fewer.
     - `learning_rate`, `decay`: in epoch e = 0, 1, ... the largest change of a weight is
       learning_rate · decayᵉ. A step belongs to the epoch in which its middle lies.
-    - `momentum`: see `attrax.learning.krotov_hopfield`.
-    - `checkpoint`, `every`, `progress`, `key`: see `attrax.learning.train`.
+    - `momentum`: see `attrax.training.krotov_hopfield`.
+    - `checkpoint`, `every`, `progress`, `key`: see `attrax.training.train`.
 
-    **Returns:** an `attrax.learning.Trained`.
+    **Returns:** an `attrax.training.Trained`.
 
     **Raises:** `ValueError` for wrong shapes, pixels outside [−1, 1] and labels that are no
-    classes; see also `attrax.learning.train`.
+    classes; see also `attrax.training.train`.
 
     **Source:** [krotov2016dense]
     """

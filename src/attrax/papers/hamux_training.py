@@ -11,8 +11,8 @@ import optax
 
 from ..dynamics import Outcome, certify
 from ..hierarchical import HierarchicalMemory, SeparationLagrangian
-from ..learning import train
 from ..separation import Softmax
+from ..training import train
 from . import hamux_networks as hn
 from .hamux_images import Images, images
 

@@ -19,9 +19,9 @@ import attrax
 from attrax import FileFormatError
 from attrax import hierarchical as hi
 from attrax.hierarchical import DenseSynapse, HierarchicalMemory, Neurons
-from attrax.learning import checkpoint as checkpoints
-from attrax.learning import train
 from attrax.separation import Softmax
+from attrax.training import checkpoint as checkpoints
+from attrax.training import train
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(8, 5)).astype(np.float32)
@@ -146,7 +146,7 @@ def test_checkpoints_change_nothing(path, whole):
 SCRIPT = """
 import sys
 import equinox as eqx, jax, jax.numpy as jnp, numpy as np, optax
-from attrax.learning import train
+from attrax.training import train
 
 class Linear(eqx.Module):
     weights: jax.Array
@@ -290,7 +290,7 @@ def assert_refused(path, content, message="damaged"):
 
 def test_a_memory_and_a_checkpoint_are_not_each_other(path, finished):
     attrax.save(path, attrax.Memory(ROWS, separation=Softmax(1.0)))
-    assert_refused(path, path.read_bytes(), r"is not a file that attrax\.learning\.train wrote")
+    assert_refused(path, path.read_bytes(), r"is not a file that attrax\.training\.train wrote")
     path.write_bytes(finished)
     with pytest.raises(FileFormatError, match=r"is not a file that attrax\.save wrote"):
         attrax.load(path)

@@ -5,7 +5,7 @@ import numpy as np
 import optax
 import pytest
 
-from attrax.learning import krotov_hopfield
+from attrax.training import krotov_hopfield
 
 RNG = np.random.default_rng(0)
 START = RNG.uniform(-1, 1, (4, 7))

@@ -17,8 +17,8 @@ from attrax import hierarchical as hi
 from attrax import separation as sep
 from attrax.dynamics import FixedPoint, Iterate
 from attrax.hierarchical import DenseSynapse, HierarchicalMemory, LateralSynapse, Neurons
-from attrax.learning import Trained, train
-from attrax.learning.parameters import POSITIVE
+from attrax.training import Trained, train
+from attrax.training.parameters import POSITIVE
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(8, 5)).astype(np.float32)

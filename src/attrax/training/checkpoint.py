@@ -57,7 +57,7 @@ class Checkpoint:
         """
         if not self.path.exists():
             return state, []
-        header, arrays = read_file(self.path, _MAGIC, "attrax.learning.train")
+        header, arrays = read_file(self.path, _MAGIC, "attrax.training.train")
         theirs, steps = header.get("run"), header.get("steps")
         if not isinstance(theirs, dict):
             raise FileFormatError(f"{self.path} is damaged: it does not say of which run it is.")
