@@ -61,6 +61,13 @@ def times(factor: Float[Array, ""], sums: Float[Array, "*n"]) -> Float[Array, "*
     return jnp.where(silent, 0.0, factor * jnp.where(silent, 1.0, sums))
 
 
+def in_range(factor: Float[Array, ""], value: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Their product, which keeps the sign of the value where it leaves the range of floats."""
+    limits = jnp.finfo(value.dtype)
+    size = jnp.clip(factor * jnp.abs(value), limits.tiny, limits.max)
+    return jnp.where(value == 0, 0.0, jnp.sign(value) * size)
+
+
 def inverse_root(squares: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """1/√x, and 0 at 0 with derivative 0."""
     positive = squares > 0

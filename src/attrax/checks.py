@@ -9,6 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+# Marks of fields, `eqx.field(metadata=POSITIVE)`: values that stay above zero in learning, and
+# those that are given from outside and do not learn.
+POSITIVE = {"positive": True}
+GIVEN = {"given": True}
+
 
 class NoEnergyError(ValueError):
     """Raised by `energy` of a memory or model for which no energy is known to descend.
@@ -91,6 +96,11 @@ def positive(name: str, value: Any) -> Array:
     if is_concrete(array) and not 0 < float(array) < np.inf:
         raise ValueError(f"`{name}` must be positive and finite, but it is {float(array)}.")
     return array
+
+
+def is_marked(field: Any, mark: dict[str, bool]) -> bool:
+    """Whether a field of a dataclass bears a mark, `POSITIVE` or `GIVEN`."""
+    return mark.items() <= field.metadata.items()
 
 
 def number(name: str, value: Any) -> Array:

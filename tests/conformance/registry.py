@@ -12,6 +12,7 @@ import pytest
 from attrax import hierarchical as hier
 from attrax import separation as sep
 from attrax import similarity as sim
+from conformance import strangers
 
 ROWS, WIDTH = 12, 6
 
@@ -105,6 +106,12 @@ LAGRANGIANS = {
     "entmax": hier.SeparationLagrangian(sep.Entmax(1.5)),
     "identity": hier.SeparationLagrangian(sep.Identity()),
 }
+
+
+# With those from outside, of which the laws hold too.
+ALL_SEPARATIONS = {**SEPARATIONS, "own_logistic": strangers.Logistic(3.0)}
+ALL_SIMILARITIES = {**SIMILARITIES, "own_log_cosh": strangers.LogCosh()}
+ALL_LAGRANGIANS = {**LAGRANGIANS, "own_hyperbola": strangers.Hyperbola()}
 
 
 def weights(*shape, seed=0):

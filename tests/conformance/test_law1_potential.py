@@ -11,8 +11,8 @@ from attrax import NoEnergyError
 from attrax.separation import Power, Softmax, SumNormalised, Threshold
 from conformance import registry
 
-WITH = [n for n, part in registry.SEPARATIONS.items() if part.lacks_potential is None]
-WITHOUT = [n for n, part in registry.SEPARATIONS.items() if part.lacks_potential is not None]
+WITH = [n for n, part in registry.ALL_SEPARATIONS.items() if part.lacks_potential is None]
+WITHOUT = [n for n, part in registry.ALL_SEPARATIONS.items() if part.lacks_potential is not None]
 DRAWS = 200
 
 
@@ -46,7 +46,7 @@ def draws(part, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_weights_are_the_gradient_of_a_convex_potential(name, dtype):
     with jax.enable_x64(dtype is np.float64):
-        part = registry.SEPARATIONS[name]
+        part = registry.ALL_SEPARATIONS[name]
         scores = draws(part, dtype)
         eps = float(jnp.finfo(dtype).eps)
         # Slopes of a few units a score, and sums of a dozen terms.
@@ -59,7 +59,7 @@ def test_weights_are_the_gradient_of_a_convex_potential(name, dtype):
 def test_the_potential_rises_as_the_weights_say(name):
     """Without derivatives: finite differences of Φ between nearby scores are w · ds."""
     with jax.enable_x64():
-        part = registry.SEPARATIONS[name]
+        part = registry.ALL_SEPARATIONS[name]
         scores = draws(part, np.float64)
         step = 1e-6 * np.random.default_rng(1).normal(size=scores.shape)
 
@@ -77,7 +77,7 @@ def test_the_potential_rises_as_the_weights_say(name):
 
 @pytest.mark.parametrize("name", WITHOUT)
 def test_those_without_a_potential_say_why(name):
-    part = registry.SEPARATIONS[name]
+    part = registry.ALL_SEPARATIONS[name]
     with pytest.raises(NoEnergyError, match=re.escape(part.lacks_potential)):
         part.potential(draws(part, np.float32)[0])
 
@@ -87,14 +87,14 @@ def test_those_without_a_potential_say_why(name):
 def test_those_without_a_potential_have_none(name):
     """A gradient has a symmetric derivative; these do not."""
     with jax.enable_x64():
-        part = registry.SEPARATIONS[name]
+        part = registry.ALL_SEPARATIONS[name]
         slopes = jax.jit(jax.vmap(jax.jacobian(part)))(draws(part, np.float64)[:5])
         assert float(jnp.max(jnp.abs(slopes - slopes.mT))) > 1e-3
 
 
 def test_normalised_exponentials_are_softmax():
     scores = draws(Softmax(2.0), np.float32)
-    ours = jax.vmap(registry.SEPARATIONS["sum_exponential"])(scores)
+    ours = jax.vmap(registry.ALL_SEPARATIONS["sum_exponential"])(scores)
     np.testing.assert_allclose(ours, jax.vmap(Softmax(2.0))(scores), rtol=1e-6)
 
 

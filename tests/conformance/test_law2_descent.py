@@ -20,8 +20,8 @@ FAMILIES = ("dot", "euclidean", "kullback_leibler", "manhattan")
 KINDS = ("softmax", "power_3", "rectified_half", "entmax_1.5", "top_softmax", "threshold")
 PAIRS = [
     (similarity, separation)
-    for similarity, a in registry.SIMILARITIES.items()
-    for separation, b in registry.SEPARATIONS.items()
+    for similarity, a in registry.ALL_SIMILARITIES.items()
+    for separation, b in registry.ALL_SEPARATIONS.items()
     if registry.fits(a, b)
 ]
 
@@ -75,15 +75,15 @@ def rise(memory, states):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("similarity", "dtype"),
-    [(similarity, np.float64) for similarity in registry.SIMILARITIES]
+    [(similarity, np.float64) for similarity in registry.ALL_SIMILARITIES]
     + [(similarity, np.float32) for similarity in ("dot", "euclidean", "kullback_leibler")],
 )
 def test_a_read_never_raises_the_energy(similarity, dtype):
-    part = registry.SIMILARITIES[similarity]
+    part = registry.ALL_SIMILARITIES[similarity]
     with jax.enable_x64(dtype is np.float64):
         states = states_of(part, dtype)
         found = {}
-        for name, separation in registry.SEPARATIONS.items():
+        for name, separation in registry.ALL_SEPARATIONS.items():
             if name not in KINDS and not (similarity in FAMILIES and dtype is np.float64):
                 continue
             for projection in ("sum", "centroid"):
@@ -104,7 +104,7 @@ def test_a_read_never_raises_the_energy(similarity, dtype):
 @pytest.mark.parametrize("similarity", ["dot", "euclidean", "manhattan", "kullback_leibler"])
 def test_no_rise_in_the_public_api_under_jit(similarity, separation):
     """The same, by `energy` and `memory(query)` alone, compiled, for states that are queries."""
-    part, other = registry.SIMILARITIES[similarity], registry.SEPARATIONS[separation]
+    part, other = registry.ALL_SIMILARITIES[similarity], registry.ALL_SEPARATIONS[separation]
     memory = memory_of(part, other, "centroid")
     states = states_of(part, np.float32)
     if memory.lacks_energy is not None:
@@ -124,7 +124,7 @@ def test_memories_without_an_energy_say_why(projection):
     seen = set()
     for similarity, separation in PAIRS:
         memory = memory_of(
-            registry.SIMILARITIES[similarity], registry.SEPARATIONS[separation], projection
+            registry.ALL_SIMILARITIES[similarity], registry.ALL_SEPARATIONS[separation], projection
         )
         reason = memory.lacks_energy
         if reason is None:
@@ -153,7 +153,7 @@ def test_a_false_claim_is_caught():
 def test_the_residual_is_the_slope_of_the_energy(separation):
     """For the dot product v − pull(v) = ∇E(v), so that the flow descends as well."""
     with jax.enable_x64():
-        memory = memory_of(Dot(), registry.SEPARATIONS[separation], "sum", np.float64)
+        memory = memory_of(Dot(), registry.ALL_SEPARATIONS[separation], "sum", np.float64)
         states = states_of(Dot(), np.float64)[:40]
 
         @jax.jit

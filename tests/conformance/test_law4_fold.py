@@ -9,8 +9,8 @@ import pytest
 import attrax
 from conformance import registry
 
-STREAMED = [n for n in registry.SEPARATIONS if n not in ("score_softmax", "function")]
-ROWWISE = [n for n, part in registry.SIMILARITIES.items() if part.rowwise]
+STREAMED = [n for n in registry.ALL_SEPARATIONS if n not in ("score_softmax", "function")]
+ROWWISE = [n for n, part in registry.ALL_SIMILARITIES.items() if part.rowwise]
 
 
 def split(memory):
@@ -86,7 +86,7 @@ def assert_same(found, expected, rtol):
 @pytest.mark.parametrize("name", registry.cases(STREAMED))
 def test_every_separation_reads_alike(name):
     with jax.enable_x64():
-        separation = registry.SEPARATIONS[name]
+        separation = registry.ALL_SEPARATIONS[name]
         similarity = registry.similarity_for(separation)
         memory = memory_of(similarity, separation, np.float64)
         query = query_of(similarity, np.float64)
@@ -98,17 +98,17 @@ def test_every_separation_reads_alike(name):
 @pytest.mark.parametrize("name", registry.cases(ROWWISE))
 def test_every_similarity_reads_alike(name):
     with jax.enable_x64():
-        similarity = registry.SIMILARITIES[name]
-        memory = memory_of(similarity, registry.SEPARATIONS["softmax"], np.float64)
+        similarity = registry.ALL_SIMILARITIES[name]
+        memory = memory_of(similarity, registry.ALL_SEPARATIONS["softmax"], np.float64)
         query = query_of(similarity, np.float64)
         found = compiled(WAYS["blockwise"](memory), query)
         assert_same(found, compiled(memory, query), 1e-9)
 
 
-@pytest.mark.parametrize("name", registry.SEPARATIONS)
+@pytest.mark.parametrize("name", registry.ALL_SEPARATIONS)
 def test_absent_rows_are_as_if_they_were_not_there(name):
     """Spare capacity and masked rows, whatever they hold, change nothing."""
-    separation = registry.SEPARATIONS[name]
+    separation = registry.ALL_SEPARATIONS[name]
     if name == "function":
 
         def softmax(scores, mask=None):
@@ -132,11 +132,11 @@ def test_absent_rows_are_as_if_they_were_not_there(name):
 
 
 @pytest.mark.parametrize("block", [None, 4])
-@pytest.mark.parametrize("name", registry.SEPARATIONS)
+@pytest.mark.parametrize("name", registry.ALL_SEPARATIONS)
 def test_a_memory_of_nothing_reads_zero(name, block):
     if name == "function" or (block and name not in STREAMED):
         pytest.skip("read whole, or its own business")
-    separation = registry.SEPARATIONS[name]
+    separation = registry.ALL_SEPARATIONS[name]
     similarity = registry.similarity_for(separation)
     memory = memory_of(similarity, separation, filled=np.zeros(registry.ROWS, bool), block=block)
     assert len(memory) == 0
@@ -158,23 +158,23 @@ def test_a_memory_of_nothing_reads_zero(name, block):
         np.testing.assert_array_equal(slope, np.zeros(slope.shape))
 
 
-@pytest.mark.parametrize("name", registry.SIMILARITIES)
+@pytest.mark.parametrize("name", registry.ALL_SIMILARITIES)
 def test_a_centroid_of_nothing_is_zero(name):
-    similarity = registry.SIMILARITIES[name]
+    similarity = registry.ALL_SIMILARITIES[name]
     if similarity.centroid is None:
         pytest.skip("it has no centroid")
     memory = attrax.Memory(
         registry.rows_of(similarity, np.random.default_rng(0)),
         similarity=similarity,
-        separation=registry.SEPARATIONS["softmax"],
+        separation=registry.ALL_SEPARATIONS["softmax"],
         projection="centroid",
     ).forget(np.arange(registry.ROWS))
     np.testing.assert_array_equal(memory(query_of(similarity)), np.zeros(registry.WIDTH))
 
 
-@pytest.mark.parametrize("name", registry.cases(registry.SEPARATIONS))
+@pytest.mark.parametrize("name", registry.cases(registry.ALL_SEPARATIONS))
 def test_compiled_and_batched_reads_are_the_read(name):
-    separation = registry.SEPARATIONS[name]
+    separation = registry.ALL_SEPARATIONS[name]
     similarity = registry.similarity_for(separation)
     memory = memory_of(similarity, separation)
     queries = registry.rows_of(similarity, np.random.default_rng(1))
@@ -184,10 +184,10 @@ def test_compiled_and_batched_reads_are_the_read(name):
     np.testing.assert_allclose(batched, one_by_one, rtol=2e-4, atol=2e-5 * scale)
 
 
-@pytest.mark.parametrize("name", registry.cases(registry.SEPARATIONS))
+@pytest.mark.parametrize("name", registry.cases(registry.ALL_SEPARATIONS))
 def test_half_precision_reads_as_its_rounded_rows_do(name):
     """Rows of 8 bits, sums of 32: what differs is the rounding of weights and of the result."""
-    separation = registry.SEPARATIONS[name]
+    separation = registry.ALL_SEPARATIONS[name]
     similarity = registry.similarity_for(separation)
     half = memory_of(similarity, separation, jnp.bfloat16)
     whole = jax.tree.map(
@@ -212,7 +212,7 @@ def test_half_precision_reads_as_its_rounded_rows_do(name):
 def test_second_derivatives_agree(name):
     """Training through a force needs the slope of a slope."""
     with jax.enable_x64():
-        separation = registry.SEPARATIONS[name]
+        separation = registry.ALL_SEPARATIONS[name]
         similarity = registry.similarity_for(separation)
         memory = memory_of(similarity, separation, np.float64)
         query = query_of(similarity, np.float64)
@@ -227,8 +227,8 @@ def test_second_derivatives_agree(name):
 
 def test_half_a_difference_is_caught():
     """The comparison sees one row that is read from another block's reference."""
-    memory = memory_of(registry.SIMILARITIES["dot"], registry.SEPARATIONS["softmax"])
-    query = query_of(registry.SIMILARITIES["dot"])
+    memory = memory_of(registry.ALL_SIMILARITIES["dot"], registry.ALL_SEPARATIONS["softmax"])
+    query = query_of(registry.ALL_SIMILARITIES["dot"])
     wrong = eqx.tree_at(lambda m: m.keys, memory, memory.keys.at[7, 2].multiply(1.001))
     with pytest.raises(AssertionError):
         assert_same(compiled(wrong, query), compiled(memory, query), 1e-6)
@@ -238,7 +238,7 @@ def test_half_a_difference_is_caught():
 @pytest.mark.parametrize("heights", [(0.0, 40.0), (40.0, 0.0)], ids=str)
 def test_scores_of_shards_may_lie_further_apart_than_an_exponential_reaches(name, heights):
     """Those of one device exceed the other's by 240; exp(89) overflows in float32."""
-    similarity, separation = registry.SIMILARITIES["dot"], registry.SEPARATIONS[name]
+    similarity, separation = registry.ALL_SIMILARITIES["dot"], registry.ALL_SEPARATIONS[name]
     rows = 0.1 * registry.rows_of(similarity, np.random.default_rng(0))
     high = np.repeat(np.asarray(heights, np.float32), registry.ROWS // 2)
     memory = attrax.Memory(rows + high[:, None], similarity=similarity, separation=separation)
@@ -250,7 +250,7 @@ def test_scores_of_shards_may_lie_further_apart_than_an_exponential_reaches(name
 
 def test_what_is_exchanged_does_not_grow_with_the_rows():
     """A sharded read of additive weights moves sums between devices, never keys."""
-    dot, softmax = registry.SIMILARITIES["dot"], registry.SEPARATIONS["softmax"]
+    dot, softmax = registry.ALL_SIMILARITIES["dot"], registry.ALL_SEPARATIONS["softmax"]
     memory = memory_of(dot, softmax).shard(mesh(), "rows")
     text = jax.jit(lambda query: memory.read(query).value).lower(query_of(dot)).compile().as_text()
     assert "all-reduce" in text
@@ -261,12 +261,12 @@ def test_what_is_exchanged_does_not_grow_with_the_rows():
 @pytest.mark.parametrize("way", ["direct", *WAYS])
 def test_ties_go_to_the_rows_stored_first(name, way):
     row = np.ones((1, registry.WIDTH), np.float32)
-    separation = registry.SEPARATIONS[name]
+    separation = registry.ALL_SEPARATIONS[name]
     values = np.arange(registry.ROWS, dtype=np.float32)[:, None]
     memory = attrax.Memory(
         np.repeat(row, registry.ROWS, axis=0),
         values,
-        similarity=registry.SIMILARITIES["dot"],
+        similarity=registry.ALL_SIMILARITIES["dot"],
         separation=separation,
     )
     placed = memory if way == "direct" else WAYS[way](memory)
@@ -282,12 +282,12 @@ def test_scores_of_minus_infinity_tie_with_one_another(name, way):
     """Every row has what the query lacks: all diverge alike, and none is absent."""
     rows = np.zeros((registry.ROWS, registry.WIDTH), np.float32)
     rows[:, 0], rows[:, 1] = 1.0, np.arange(registry.ROWS)
-    separation = registry.SEPARATIONS[name]
+    separation = registry.ALL_SEPARATIONS[name]
     values = np.arange(1, registry.ROWS + 1, dtype=np.float32)[:, None]
     memory = attrax.Memory(
         rows,
         values,
-        similarity=registry.SIMILARITIES["kullback_leibler_unsmoothed"],
+        similarity=registry.ALL_SIMILARITIES["kullback_leibler_unsmoothed"],
         separation=separation,
     )
     placed = memory if way == "direct" else WAYS[way](memory)

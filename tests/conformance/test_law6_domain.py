@@ -9,8 +9,10 @@ import attrax
 from attrax.similarity import Euclidean, non_negative
 from conformance import registry
 
-CHOOSY = [n for n, part in registry.SEPARATIONS.items() if part.domain != "signed"]
-MISFITS = [n for n, part in registry.SIMILARITIES.items() if part.range not in registry.POSITIVE]
+CHOOSY = [n for n, part in registry.ALL_SEPARATIONS.items() if part.domain != "signed"]
+MISFITS = [
+    n for n, part in registry.ALL_SIMILARITIES.items() if part.range not in registry.POSITIVE
+]
 # One of each kind, to be made fit and read.
 KINDS = ("dot", "cosine", "kernel", "euclidean", "manhattan", "kullback_leibler", "jensen_shannon")
 # The published forms whose documentation says that their sign can be wrong.
@@ -24,9 +26,9 @@ def memory_of(similarity, separation):
 
 @pytest.mark.parametrize("name", CHOOSY)
 def test_scores_outside_the_domain_are_refused(name):
-    separation = registry.SEPARATIONS[name]
+    separation = registry.ALL_SEPARATIONS[name]
     for misfit in MISFITS:
-        similarity = registry.SIMILARITIES[misfit]
+        similarity = registry.ALL_SIMILARITIES[misfit]
         with pytest.raises(
             ValueError, match=r"is defined for (positive|non-negative) scores"
         ) as refused:
@@ -38,10 +40,10 @@ def test_scores_outside_the_domain_are_refused(name):
 @pytest.mark.parametrize("name", registry.cases(CHOOSY))
 def test_the_remedy_works(name):
     """What the error names reads without NaN."""
-    separation = registry.SEPARATIONS[name]
+    separation = registry.ALL_SEPARATIONS[name]
     wrong = []
     for misfit in KINDS:
-        similarity = registry.SIMILARITIES[misfit]
+        similarity = registry.ALL_SIMILARITIES[misfit]
         with pytest.raises(ValueError, match="defined for") as refused:
             memory_of(similarity, separation)
         text = str(refused.value)
@@ -56,7 +58,7 @@ def test_the_remedy_works(name):
 
 
 def test_rectifying_is_a_remedy_for_powers():
-    similarity = registry.SIMILARITIES["dot"]
+    similarity = registry.ALL_SIMILARITIES["dot"]
     with pytest.raises(ValueError, match=r"rectified=True"):
         memory_of(similarity, attrax.separation.Power(2))
     memory = memory_of(similarity, attrax.separation.Power(2, rectified=True))
@@ -65,10 +67,10 @@ def test_rectifying_is_a_remedy_for_powers():
     np.testing.assert_allclose(weights, np.maximum(scores, 0) ** 2, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [n for n in registry.SIMILARITIES if n not in UNRELIABLE])
+@pytest.mark.parametrize("name", [n for n in registry.ALL_SIMILARITIES if n not in UNRELIABLE])
 def test_scores_keep_to_their_range(name):
     """What a similarity declares is so for drawn rows and for the rows themselves."""
-    similarity = registry.SIMILARITIES[name]
+    similarity = registry.ALL_SIMILARITIES[name]
     rng = np.random.default_rng(0)
     rows = registry.rows_of(similarity, rng)
     queries = jnp.concatenate([registry.rows_of(similarity, rng), rows])

@@ -186,7 +186,7 @@ def test_what_is_held_has_no_noise_and_no_volume(x64):
         (SeparationLagrangian(Entmax()), "Entmax are constant.*Softmax"),
         (SeparationLagrangian(Threshold(0.0)), "Threshold are constant.*Sigmoid"),
         (SeparationLagrangian(Power(1, rectified=True)), "Power are constant.*odd degree"),
-        (SeparationLagrangian(Power(2)), "Power take no negative states.*odd degree"),
+        (SeparationLagrangian(Power(2)), "Power take no negative scores.*odd degree"),
     ],
     ids=lambda x: type(getattr(x, "separation", x)).__name__,
 )

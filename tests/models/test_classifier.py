@@ -8,8 +8,8 @@ import pytest
 import attrax
 from attrax import models
 from attrax.models import DenseClassifier, dense_classifier, train_dense_classifier
-from jitted import jitted
 from attrax.training import krotov_hopfield, train
+from jitted import jitted
 
 RNG = np.random.default_rng(0)
 K, N, C, B = 6, 12, 3, 40

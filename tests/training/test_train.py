@@ -1,5 +1,6 @@
 """`train` finds known optima, keeps what must not move, and says what is wrong."""
 
+import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -15,10 +16,10 @@ import pytest
 import attrax
 from attrax import hierarchical as hi
 from attrax import separation as sep
+from attrax.checks import POSITIVE, is_marked
 from attrax.dynamics import FixedPoint, Iterate
 from attrax.hierarchical import DenseSynapse, HierarchicalMemory, LateralSynapse, Neurons
 from attrax.training import Trained, train
-from attrax.training.parameters import POSITIVE
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(8, 5)).astype(np.float32)
@@ -186,16 +187,15 @@ def test_fields_that_learn_by_their_logarithm_are_those_that_are_positive():
         for module in rooms()
         for name in re.findall(r'\bpositive\("(\w+)"', inspect.getsource(module))
     }
-    assert checked == set(POSITIVE)
-    named = {
-        value
+    marked = {
+        value: {field.name for field in dataclasses.fields(value) if is_marked(field, POSITIVE)}
         for room in (hi, sep)
         for value in vars(room).values()
-        if inspect.isclass(value)
-        and not inspect.isabstract(value)
-        and set(POSITIVE) & set(getattr(value, "__dataclass_fields__", ()))
+        if inspect.isclass(value) and dataclasses.is_dataclass(value)
     }
-    assert {kind for kind in named if not kind.__name__.startswith("Abstract")} == set(BUILT)
+    assert set.union(*marked.values()) == checked
+    built = {kind for kind, names in marked.items() if names and not inspect.isabstract(kind)}
+    assert {kind for kind in built if not kind.__name__.startswith("Abstract")} == set(BUILT)
     for build in BUILT.values():
         build(0.1)
         for value in (0.0, -1.0):

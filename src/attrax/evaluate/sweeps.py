@@ -17,8 +17,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..arithmetic import weighted
-from ..separation import ScoreNormalised
-from ..separation.base import AbstractSelective, best
+from ..separation import AbstractSeparation
 from .criteria import Rows, exact_row, fractions, squared_error
 
 # Queries that are scored together: their running sums stay in cache.
@@ -201,12 +200,10 @@ def level_sweep(
 
 def read(separation: Callable, row: Float[Array, " n"], values: Float[Array, "n v"]) -> Array:
     """One read from scores: only the rows that can have weight are fetched."""
-    if isinstance(separation, ScoreNormalised):
-        return read(separation.inner, row / jnp.sum(row), values)
-    if isinstance(separation, AbstractSelective):
-        index, valid = best(row, None, separation.k)
-        return weighted(separation.chosen(row[index], valid)[0], values[index])
-    return weighted(separation(row), values)
+    if not isinstance(separation, AbstractSeparation):
+        return weighted(separation(row), values)
+    index, weights = separation.support(row)
+    return weighted(weights, values if index is None else values[index])
 
 
 def _sweeps(

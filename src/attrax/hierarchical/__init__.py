@@ -1,6 +1,7 @@
 """Hierarchical memories: layers of neurons with convex Lagrangians, joined by synapses."""
 
 from .attention import AttentionSynapse as AttentionSynapse
+from .convexity import ConvexFunction as ConvexFunction
 from .convexity import check_convex as check_convex
 from .convolution import ConvolutionSynapse as ConvolutionSynapse
 from .convolution import PoolingSynapse as PoolingSynapse
@@ -13,7 +14,6 @@ from .elementwise import RectifiedExponential as RectifiedExponential
 from .elementwise import Sigmoid as Sigmoid
 from .elementwise import Tanh as Tanh
 from .lagrangians import AbstractLagrangian as AbstractLagrangian
-from .lagrangians import ConvexFunction as ConvexFunction
 from .lagrangians import Quadratic as Quadratic
 from .lagrangians import SeparationLagrangian as SeparationLagrangian
 from .memory import HierarchicalMemory as HierarchicalMemory

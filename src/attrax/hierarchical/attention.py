@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from ..arithmetic import Range, accumulate, match
-from ..checks import as_floats, as_mask, positive
+from ..checks import POSITIVE, as_floats, as_mask, positive
 from .synapses import AbstractSynapse, Layers, check_count, named
 
 
@@ -37,7 +38,7 @@ class AttentionSynapse(AbstractSynapse):
 
     queries: Float[Array, "h z d"]
     keys: Float[Array, "h z e"]
-    beta: Float[Array, ""]
+    beta: Float[Array, ""] = eqx.field(metadata=POSITIVE)
     mask: Bool[Array, "t s"] | None
     linear: ClassVar[bool] = False
     drives: ClassVar[Range] = "signed"

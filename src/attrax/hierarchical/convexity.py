@@ -1,12 +1,15 @@
-"""Whether a Lagrangian is convex, tried on drawn states."""
+"""Any convex function as a Lagrangian, and whether one is convex, tried on drawn states."""
 
 import math
+from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arithmetic import Range
 from ..checks import is_concrete
 from .lagrangians import AbstractLagrangian
 
@@ -16,6 +19,45 @@ _REACHES = (0.05, 1.5)
 _PAIRS, _ENTRIES = 32, 1 << 22
 # Of the cosine, below which it is no rounding error of activations in single precision.
 _ROOM = 1e-4
+
+
+class ConvexFunction(AbstractLagrangian):
+    """Any convex function of a layer's state; its gradient is found by differentiation.
+
+    `Neurons` tries on drawn states whether it is convex, since energy can rise otherwise.
+
+    **Arguments:**
+
+    - `fn`: a differentiable function of an array of the layer's shape to a scalar, such as
+      `lambda x: jnp.sum(x**4)` for g = 4x³.
+
+    **Raises:** `TypeError` if `fn` cannot be called.
+
+    **Source:** [krotov2021hierarchical]
+    """
+
+    fn: Callable = eqx.field(static=True)
+    lacks_convexity: ClassVar = None
+    domain: ClassVar[Range] = "signed"
+    non_negative: ClassVar = False
+    elementwise: ClassVar = False
+
+    def __check_init__(self):
+        """Refuse what cannot be called."""
+        if not callable(self.fn):
+            raise TypeError(f"`fn` must be a function, but it is {type(self.fn).__name__}.")
+
+    def value(self, state):
+        """The function itself."""
+        return self.fn(state)
+
+    def activation(self, state):
+        """Its gradient."""
+        return jax.grad(self.fn)(state)
+
+    def check(self, shape):
+        """Refuse a function that is not convex on drawn states of the shape."""
+        check_convex(self, shape)
 
 
 def check_convex(

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..arithmetic import Range, accumulate, match
-from ..checks import positive
+from ..checks import POSITIVE, positive
 from .lagrangians import AbstractLagrangian
 
 
@@ -29,7 +29,7 @@ class Tanh(AbstractLagrangian):
     **Source:** [hopfield1984neurons]; [krotov2021large]
     """
 
-    beta: Float[Array, ""] = eqx.field(converter=_checked_beta, default=1.0)
+    beta: Float[Array, ""] = eqx.field(converter=_checked_beta, default=1.0, metadata=POSITIVE)
     lacks_convexity: ClassVar = None
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
@@ -46,6 +46,15 @@ class Tanh(AbstractLagrangian):
         """tanh(β x)."""
         return jnp.tanh(match(self, state.dtype).beta * state)
 
+    @property
+    def reach(self) -> Array:
+        """1/β."""
+        return 1 / self.beta
+
+    def log_slope(self, state):
+        """Ln β − 2 ln cosh(β x), finite where tanh(β x) is rounded to one."""
+        return jnp.log(4 * self.beta) + _log_bell(2 * jnp.abs(self.beta * state))
+
 
 class Sigmoid(AbstractLagrangian):
     """L = Σ ln(1 + exp(β x))/β, whose activation is 1/(1 + exp(−β x)): neurons from 0 to 1.
@@ -59,7 +68,7 @@ class Sigmoid(AbstractLagrangian):
     **Source:** [krotov2021hierarchical]
     """
 
-    beta: Float[Array, ""] = eqx.field(converter=_checked_beta, default=1.0)
+    beta: Float[Array, ""] = eqx.field(converter=_checked_beta, default=1.0, metadata=POSITIVE)
     lacks_convexity: ClassVar = None
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = True
@@ -73,6 +82,15 @@ class Sigmoid(AbstractLagrangian):
     def activation(self, state):
         """1/(1 + exp(−β x))."""
         return jax.nn.sigmoid(match(self, state.dtype).beta * state)
+
+    @property
+    def reach(self) -> Array:
+        """1/β."""
+        return 1 / self.beta
+
+    def log_slope(self, state):
+        """Ln β + ln g (1 − g), finite where g is rounded to zero or one."""
+        return jnp.log(self.beta) + _log_bell(jnp.abs(self.beta * state))
 
 
 class RectifiedExponential(AbstractLagrangian):
@@ -90,11 +108,15 @@ class RectifiedExponential(AbstractLagrangian):
     **Source:** [hoover2022universal]
     """
 
-    beta: Float[Array, ""] = eqx.field(converter=_checked_beta, default=1.0)
+    beta: Float[Array, ""] = eqx.field(converter=_checked_beta, default=1.0, metadata=POSITIVE)
     lacks_convexity: ClassVar = None
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = True
     elementwise: ClassVar = True
+    lacks_density: ClassVar = (
+        "activations of RectifiedExponential are constant where states move, so have no density; "
+        "take Exponential()."
+    )
 
     def value(self, state):
         """Σ exp(β x₊)/β − x₊."""
@@ -121,6 +143,10 @@ class Absolute(AbstractLagrangian):
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
     elementwise: ClassVar = True
+    lacks_density: ClassVar = (
+        "activations of Absolute are constant where states move, so have no density; "
+        "take Tanh() or Sigmoid()."
+    )
 
     def value(self, state):
         """Σ |x|."""
@@ -129,3 +155,8 @@ class Absolute(AbstractLagrangian):
     def activation(self, state):
         """sign(x), 0 at zero."""
         return jnp.sign(state)
+
+
+def _log_bell(size: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Ln of exp(−x)/(1 + exp(−x))² for x ≥ 0."""
+    return -size - 2 * jnp.log1p(jnp.exp(-size))

@@ -12,13 +12,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 from ..arithmetic import accumulate, match
-from ..separation import AbstractExponential, Exponential, GhostSoftmax, Identity, Log, Power
 from ..spaces.noise import AbstractGeometry
-from .elementwise import Absolute, RectifiedExponential, Sigmoid, Tanh
-from .lagrangians import Quadratic, SeparationLagrangian
 from .metrics import AbstractMetric, Dense, Diagonal, Simplex
 from .neurons import Neurons
-from .norms import LayerNorm, SphericalNorm
 
 
 class Geometry(AbstractGeometry):
@@ -90,23 +86,22 @@ def metric(
     """
     lagrangian, clamped = match(layer.lagrangian, state.dtype), layer.clamped
     temperature, step = temperature.astype(state.dtype), step.astype(state.dtype)
-    variance, reach = 2 * temperature * step, _reach(lagrangian)
+    variance, reach = 2 * temperature * step, lagrangian.reach
     floor = variance * 0 if reach is None else 2 * temperature * jnp.sqrt(step) / reach**2
     if clamped is not None:
         held = clamped if held is None else held | clamped
     if lagrangian.elementwise:
         free = None if held is None else ~held
-        logs, slope = jax.jvp(
-            lambda x: _log_slope(lagrangian, x), (state,), (jnp.ones_like(state),)
-        )
+        logs, slope = jax.jvp(lambda x: lagrangian.log_slope(x), (state,), (jnp.ones_like(state),))
         # A neuron that can stand still in its middle, as x³ does, must not be thrown out of it.
         bound = jnp.inf if reach is None else 2 / reach
         slope = jnp.clip(jnp.where(jnp.isfinite(slope), slope, 0.0), -bound, bound)
         if free is not None:
             logs, slope = jnp.where(free, logs, 0.0), jnp.where(free, slope, 0.0)
         return Diagonal(variance, floor, logs, slope, free)
-    if isinstance(lagrangian, SeparationLagrangian):
-        return _simplex(lagrangian, state, variance, floor)
+    shares = lagrangian.shares(state)
+    if shares is not None:
+        return Simplex(variance, floor, *shares)
     return _dense(lagrangian, state, variance, floor)
 
 
@@ -118,75 +113,12 @@ def lacks_noise(neurons: dict[str, Neurons]) -> str | None:
     """
     for name, layer in neurons.items():
         still = layer.tau == 0 or layer.whole
-        reason = None if still else _lacks_density(layer.lagrangian)
+        reason = None if still else layer.lagrangian.lacks_density
         if reason is not None:
-            return f"Layer {name!r}: {reason}"
+            return (
+                f"Layer {name!r}: {reason} With tau=0 the layer follows the others without noise."
+            )
     return None
-
-
-def _lacks_density(lagrangian):
-    kind, flat = type(lagrangian).__name__, "are constant where states move, so have no density"
-    if isinstance(lagrangian, LayerNorm | SphericalNorm):
-        why, instead = "lie on a curved surface, so have no density", "Quadratic() or Tanh()"
-    elif isinstance(lagrangian, Absolute):
-        why, instead = flat, "Tanh() or Sigmoid()"
-    elif isinstance(lagrangian, RectifiedExponential):
-        why, instead = flat, "Exponential()"
-    elif isinstance(lagrangian, SeparationLagrangian):
-        separation = lagrangian.separation
-        kind = type(separation).__name__
-        if separation.lacks_potential is not None:
-            return separation.lacks_potential
-        if isinstance(separation, AbstractExponential | Identity | Log):
-            return None
-        why, instead = flat, "Softmax() or Sigmoid()"
-        if isinstance(separation, Power):
-            if separation.domain == "signed" and not separation.rectified:
-                return None
-            instead = "Tanh(), Sigmoid() or a Power of odd degree, not rectified"
-            why = flat if separation.rectified else "take no negative states, but noise gives them"
-    else:
-        return None
-    return (
-        f"activations of {kind} {why}. Take {instead}, or tau=0, by which the layer follows the "
-        "others without noise."
-    )
-
-
-def _log_slope(lagrangian, state):
-    """ln ∂g/∂x of neurons that do not depend on each other, finite where they saturate."""
-    if isinstance(lagrangian, Tanh | Sigmoid):
-        size = jnp.abs(lagrangian.beta * state) * (2 if isinstance(lagrangian, Tanh) else 1)
-        height = 4 if isinstance(lagrangian, Tanh) else 1
-        return jnp.log(height * lagrangian.beta) - size - 2 * jnp.log1p(jnp.exp(-size))
-    separation = getattr(lagrangian, "separation", None)
-    if isinstance(separation, Exponential):
-        return jnp.log(separation.beta) + separation.beta * state
-    slope = jax.jvp(lagrangian.activation, (state,), (jnp.ones_like(state),))[1]
-    return jnp.log(slope)
-
-
-def _reach(lagrangian):
-    """The length along which ∇²L changes, in units of the state; `None` where it does not."""
-    if isinstance(lagrangian, Tanh | Sigmoid):
-        return 1 / lagrangian.beta
-    if not isinstance(lagrangian, SeparationLagrangian):
-        return None if isinstance(lagrangian, Quadratic) else 1.0
-    separation = lagrangian.separation
-    if isinstance(separation, Power):
-        return None if separation.degree == 1 else separation.scale
-    return 1 / separation.beta if isinstance(separation, AbstractExponential) else None
-
-
-def _simplex(lagrangian, state, variance, floor):
-    separation, axis = lagrangian.separation, lagrangian.axis
-    scaled = separation.beta * state
-    total, ghost = jax.nn.logsumexp(scaled, axis, keepdims=True), None
-    if isinstance(separation, GhostSoftmax):
-        total = jnp.logaddexp(total, 0.0)
-        ghost = jnp.log(separation.beta) - total
-    logs = jnp.log(separation.beta) + scaled - total
-    return Simplex(variance, floor, separation.beta, logs, ghost, axis)
 
 
 def _dense(lagrangian, state, variance, floor):

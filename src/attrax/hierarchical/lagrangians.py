@@ -1,8 +1,7 @@
 """Lagrangians: the convex functions whose gradients turn states of neurons into activations."""
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -10,17 +9,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..arithmetic import Range, accumulate
-from ..separation import Exponential, Identity, Log, Power, Threshold
-from ..separation.base import AbstractSeparation
+from ..separation.base import AbstractSeparation, Shares
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
 if TYPE_CHECKING:
     from typing import ClassVar as Declared
 else:
     from equinox import AbstractVar as Declared
-
-# Separations whose weight of a score does not depend on other scores.
-_ELEMENTWISE = (Exponential, Identity, Log, Power, Threshold)
 
 
 class AbstractLagrangian(eqx.Module):
@@ -41,6 +36,14 @@ class AbstractLagrangian(eqx.Module):
     elementwise: Declared[bool]
     """Whether each neuron's activation depends on its own state alone."""
 
+    reach: ClassVar[Any] = 1.0
+    """The length along which ∇²L changes, in units of the state; `None` where it is the same
+    everywhere. Noise keeps its steps shorter."""
+
+    lacks_density: ClassVar[str | None] = None
+    """Why states drawn at random give activations without a density, as where activations are
+    constant or lie on a surface; `None` where activations have one."""
+
     @abstractmethod
     def value(self, state: Float[Array, "..."]) -> Float[Array, ""]:
         """L of a layer's state, summed over all its axes.
@@ -51,6 +54,30 @@ class AbstractLagrangian(eqx.Module):
     @abstractmethod
     def activation(self, state: Float[Array, "..."]) -> Float[Array, "..."]:
         """∇L, in the state's shape."""
+
+    def log_slope(self, state: Float[Array, "..."]) -> Float[Array, "..."]:
+        """ln ∂g/∂x of each neuron, where activations are `elementwise`."""
+        slope = jax.jvp(self.activation, (state,), (jnp.ones_like(state),))[1]
+        return jnp.log(slope)
+
+    def shares(self, state: Float[Array, "..."]) -> Shares | None:
+        """The shares that activations are under a softmax; `None` under any other Lagrangian.
+
+        Noise then takes a number of operations that grows with the neurons, and not with their
+        cube as for others that are not `elementwise`.
+        """
+        return None
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse a layer that it is not defined for; every layer will do unless a leaf says more.
+
+        **Arguments:**
+
+        - `shape`: the layer's.
+
+        **Raises:** `ValueError` that says what does not fit.
+        """
+        return None
 
 
 class Quadratic(AbstractLagrangian):
@@ -63,6 +90,7 @@ class Quadratic(AbstractLagrangian):
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
     elementwise: ClassVar = True
+    reach: ClassVar = None
 
     def value(self, state):
         """½|x|²."""
@@ -124,8 +152,27 @@ class SeparationLagrangian(AbstractLagrangian):
 
     @property
     def elementwise(self) -> bool:
-        """True of powers, exponential, logarithm and threshold."""
-        return isinstance(self.separation, _ELEMENTWISE)
+        """As of the separation."""
+        return self.separation.elementwise
+
+    @property
+    def reach(self):
+        """As of the separation."""
+        return self.separation.reach
+
+    @property
+    def lacks_density(self) -> str | None:
+        """As of the separation; that it has no potential; or that its `shares` are not known."""
+        separation = self.separation
+        reason = separation.lacks_potential or separation.lacks_density
+        unknown = type(separation).shares is AbstractSeparation.shares
+        if reason is None and separation.ignores_shifts and unknown:
+            return (
+                f"weights of {type(separation).__name__} do not change with what is added to all "
+                "scores, so they have a density only among weights of equal sum, which is not "
+                "known; take Softmax()."
+            )
+        return reason
 
     def value(self, state):
         """The separation's potential, summed over the other axes."""
@@ -142,37 +189,26 @@ class SeparationLagrangian(AbstractLagrangian):
         weights = jax.vmap(self.separation)(moved.reshape(-1, moved.shape[-1]))
         return jnp.moveaxis(weights.reshape(moved.shape), -1, self.axis)
 
+    def log_slope(self, state):
+        """As of the separation."""
+        return self.separation.log_slope(state.reshape(-1)).reshape(state.shape)
 
-class ConvexFunction(AbstractLagrangian):
-    """Any convex function of a layer's state; its gradient is found by differentiation.
+    def shares(self, state):
+        """Those of the separation."""
+        return self.separation.shares(state, self.axis)
 
-    `Neurons` tries on drawn states whether it is convex, since energy can rise otherwise.
+    def check(self, shape):
+        """Refuse a layer without the axis."""
+        check_axes(self, () if self.axis is None else (self.axis,), shape)
 
-    **Arguments:**
 
-    - `fn`: a differentiable function of an array of the layer's shape to a scalar, such as
-      `lambda x: jnp.sum(x**4)` for g = 4x³.
+def check_axes(lagrangian: AbstractLagrangian, axes: tuple[int, ...], shape: tuple[int, ...]):
+    """Refuse a layer that lacks some axis of a Lagrangian, or has it under two names.
 
-    **Raises:** `TypeError` if `fn` cannot be called.
-
-    **Source:** [krotov2021hierarchical]
+    **Raises:** `ValueError` that says which.
     """
-
-    fn: Callable = eqx.field(static=True)
-    lacks_convexity: ClassVar = None
-    domain: ClassVar[Range] = "signed"
-    non_negative: ClassVar = False
-    elementwise: ClassVar = False
-
-    def __check_init__(self):
-        """Refuse what cannot be called."""
-        if not callable(self.fn):
-            raise TypeError(f"`fn` must be a function, but it is {type(self.fn).__name__}.")
-
-    def value(self, state):
-        """The function itself."""
-        return self.fn(state)
-
-    def activation(self, state):
-        """Its gradient."""
-        return jax.grad(self.fn)(state)
+    kind, axis = type(lagrangian).__name__, axes[0] if len(axes) == 1 else axes
+    if any(not -len(shape) <= a < len(shape) for a in axes):
+        raise ValueError(f"`axis` of {kind} is {axis}, but the layer's shape is {shape}.")
+    if len({a % len(shape) for a in axes}) < len(axes):
+        raise ValueError(f"`axis` of {kind} names an axis of the shape {shape} twice: {axis}.")

@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ..arithmetic import accumulate
-from ..checks import as_floats, as_mask
+from ..checks import GIVEN, as_floats, as_mask
 from ..separation.base import AbstractSeparation
-from .convexity import check_convex
-from .lagrangians import AbstractLagrangian, ConvexFunction, Quadratic, SeparationLagrangian
+from .lagrangians import AbstractLagrangian, Quadratic, SeparationLagrangian
 
 
 class Neurons(eqx.Module):
@@ -43,9 +42,9 @@ class Neurons(eqx.Module):
     shape: tuple[int, ...] = eqx.field(static=True)
     lagrangian: AbstractLagrangian
     tau: float = eqx.field(static=True)
-    input: Float[Array, "..."] | None
-    start: Float[Array, "..."] | None
-    clamped: Bool[Array, "..."] | None
+    input: Float[Array, "..."] | None = eqx.field(metadata=GIVEN)
+    start: Float[Array, "..."] | None = eqx.field(metadata=GIVEN)
+    clamped: Bool[Array, "..."] | None = eqx.field(metadata=GIVEN)
     # Known without looking at an array, so that nothing is computed for what never moves.
     whole: bool = eqx.field(static=True)
 
@@ -125,28 +124,8 @@ def _lagrangian(lagrangian, shape) -> AbstractLagrangian:
             "`lagrangian` must be a Lagrangian or a separation, but it is "
             f"{type(lagrangian).__name__}; wrap a convex function in ConvexFunction."
         )
-    kind, axis = type(lagrangian).__name__, getattr(lagrangian, "axis", None)
-    axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    if any(not -len(shape) <= a < len(shape) for a in axes):
-        raise ValueError(f"`axis` of {kind} is {axis}, but the layer's shape is {shape}.")
-    if len({a % len(shape) for a in axes}) < len(axes):
-        raise ValueError(f"`axis` of {kind} names an axis of the shape {shape} twice: {axis}.")
-    delta = getattr(lagrangian, "delta", None)
-    if delta is not None and not _broadcasts(delta.shape, shape):
-        raise ValueError(
-            f"`delta` of {kind} must broadcast to the layer's shape {shape}, "
-            f"but its shape is {delta.shape}."
-        )
-    if isinstance(lagrangian, ConvexFunction):
-        check_convex(lagrangian, shape)
+    lagrangian.check(shape)
     return lagrangian
-
-
-def _broadcasts(small, shape) -> bool:
-    ends = shape[len(shape) - len(small) :]
-    return len(small) <= len(shape) and all(
-        n in (1, size) for n, size in zip(small, ends, strict=True)
-    )
 
 
 def _of_layer(name, value, shape):

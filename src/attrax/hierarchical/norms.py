@@ -8,8 +8,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..arithmetic import Range, accumulate, match
-from ..checks import as_floats, positive
-from .lagrangians import AbstractLagrangian
+from ..checks import POSITIVE, as_floats, positive
+from .lagrangians import AbstractLagrangian, check_axes
 
 Axes = int | tuple[int, ...] | None
 
@@ -33,7 +33,7 @@ class LayerNorm(AbstractLagrangian):
     **Source:** [hoover2023energy]
     """
 
-    gamma: Float[Array, ""]
+    gamma: Float[Array, ""] = eqx.field(metadata=POSITIVE)
     delta: Float[Array, "..."]
     axis: Axes = eqx.field(static=True)
     epsilon: float = eqx.field(static=True)
@@ -41,6 +41,10 @@ class LayerNorm(AbstractLagrangian):
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
     elementwise: ClassVar = False
+    lacks_density: ClassVar = (
+        "activations of LayerNorm lie on a curved surface, so have no density; "
+        "take Quadratic() or Tanh()."
+    )
 
     def __init__(
         self,
@@ -67,6 +71,10 @@ class LayerNorm(AbstractLagrangian):
         centred = state - jnp.mean(state, self.axis, keepdims=True)
         return part.gamma * centred / self._spread(state) + shift(part, state)
 
+    def check(self, shape):
+        """Refuse a layer without these axes, or that δ does not fit."""
+        check_layer(self, shape)
+
     def _spread(self, state):
         centred = state - jnp.mean(state, self.axis, keepdims=True)
         return jnp.sqrt(jnp.mean(jnp.square(centred), self.axis, keepdims=True) + self.epsilon)
@@ -90,7 +98,7 @@ class SphericalNorm(AbstractLagrangian):
     **Source:** [krotov2021large]; [hoover2022universal]
     """
 
-    gamma: Float[Array, ""]
+    gamma: Float[Array, ""] = eqx.field(metadata=POSITIVE)
     delta: Float[Array, "..."]
     axis: Axes = eqx.field(static=True)
     epsilon: float = eqx.field(static=True)
@@ -98,6 +106,10 @@ class SphericalNorm(AbstractLagrangian):
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
     elementwise: ClassVar = False
+    lacks_density: ClassVar = (
+        "activations of SphericalNorm lie on a curved surface, so have no density; "
+        "take Quadratic() or Tanh()."
+    )
 
     def __init__(
         self,
@@ -121,6 +133,10 @@ class SphericalNorm(AbstractLagrangian):
         part, norm = match(self, state.dtype), self._norm(state)
         return part.gamma * state / jnp.where(norm == 0, 1.0, norm) + shift(part, state)
 
+    def check(self, shape):
+        """Refuse a layer without these axes, or that δ does not fit."""
+        check_layer(self, shape)
+
     def _norm(self, state):
         square = jnp.sum(jnp.square(state), self.axis, keepdims=True) + self.epsilon
         # The root has no slope at zero, where its derivative would be 0 · ∞.
@@ -130,6 +146,25 @@ class SphericalNorm(AbstractLagrangian):
 def shift(part: LayerNorm | SphericalNorm, state: Float[Array, "..."]) -> Float[Array, "..."]:
     """δ in the layer's shape."""
     return jnp.broadcast_to(part.delta, state.shape)
+
+
+def check_layer(part: LayerNorm | SphericalNorm, shape: tuple[int, ...]) -> None:
+    """Refuse a layer without the axes, or that δ does not fit.
+
+    **Raises:** `ValueError` that says which.
+    """
+    axes = () if part.axis is None else part.axis if isinstance(part.axis, tuple) else (part.axis,)
+    check_axes(part, axes, shape)
+    small = part.delta.shape
+    ends = shape[len(shape) - len(small) :]
+    fits = len(small) <= len(shape) and all(
+        n in (1, size) for n, size in zip(small, ends, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"`delta` of {type(part).__name__} must broadcast to the layer's shape {shape}, "
+            f"but its shape is {small}."
+        )
 
 
 def checked_axes(axis) -> Axes:

@@ -1,13 +1,11 @@
 """The synapse of any similarity: a memory of rows as one edge of a network."""
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, weighted
+from ..arithmetic import Range
 from ..checks import as_floats
 from ..similarity.base import AbstractSimilarity
-from ..similarity.centroids import WeightedMedian, WeightedMode, WeightedSum
 from .lagrangians import Quadratic
 from .neurons import Neurons
 from .synapses import AbstractSynapse, Layers, check_count, check_shape, inner
@@ -64,7 +62,7 @@ class SimilaritySynapse(AbstractSynapse):
     @property
     def linear(self) -> tuple[bool, ...]:
         """In the memory neurons always; in the value neurons for dot products."""
-        return (isinstance(self.similarity.centroid, WeightedSum), True)
+        return (self.similarity.bilinear == "plain", True)
 
     @property
     def drives(self) -> tuple[Range, ...]:
@@ -133,7 +131,4 @@ class SimilaritySynapse(AbstractSynapse):
         centroid = self.similarity.centroid
         if centroid is None:
             raise ValueError(self.similarity.lacks_centroid)
-        if isinstance(centroid, WeightedMedian | WeightedMode):
-            return centroid.agree(self.keys, upper)
-        total = weighted(upper, centroid.carrier(self.keys))
-        return centroid.settle(total, jnp.sum(upper, dtype=total.dtype))
+        return centroid.agree(self.keys, upper)

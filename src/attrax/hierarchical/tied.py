@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..checks import is_concrete
-from ..separation import AbstractSeparation, Entmax, Max, Softmax, TopK
-from ..similarity import AbstractSimilarity, Correlation, Dot, Euclidean
+from ..separation import AbstractSeparation
+from ..similarity import AbstractSimilarity
 from .dense import DenseSynapse
 from .memory import HierarchicalMemory
 from .neurons import Neurons
@@ -59,20 +59,9 @@ def two_layers(
     **Returns:** a network with the layers "value" and "memory".
     """
     synapse, bias = DenseSynapse(keys), None
-    dot = isinstance(similarity, Dot) and similarity.normalised == "none"
-    if isinstance(similarity, Euclidean) and similarity.form == "half_square":
-        if _ignores_shifts(separation):
-            bias = similarity(keys, keys[0] * 0)
-        else:
-            synapse = SimilaritySynapse(similarity, keys)
-    elif not (dot or (isinstance(similarity, Correlation) and similarity.encoded)):
+    if similarity.bilinear == "shifted" and separation.ignores_shifts:
+        bias = similarity(keys, keys[0] * 0)
+    elif similarity.bilinear != "plain":
         synapse = SimilaritySynapse(similarity, keys)
     neurons = {"value": Neurons(keys.shape[1]), "memory": Neurons(len(keys), separation, tau, bias)}
     return HierarchicalMemory(neurons, {("value", "memory"): synapse})
-
-
-def _ignores_shifts(separation: AbstractSeparation) -> bool:
-    """Whether Φ(s + c) = Φ(s) + c."""
-    if isinstance(separation, TopK):
-        return _ignores_shifts(separation.then)
-    return isinstance(separation, Softmax | Entmax | Max)

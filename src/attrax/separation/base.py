@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -37,6 +37,21 @@ class Sums(NamedTuple):
     potential: Float[Array, ""]
 
 
+class Shares(NamedTuple):
+    """Weights that are the shares p of one whole: ∂w/∂s = β (diag p − p pᵀ).
+
+    - `beta` (): the inverse temperature β.
+    - `logs` (...,): ln β p of each score.
+    - `ghost`: ln β p of a silent memory of score zero, one for each whole; `None` without one.
+    - `axis`: the axis along which they share a whole; `None` for all together.
+    """
+
+    beta: Float[Array, ""]
+    logs: Float[Array, "..."]
+    ghost: Float[Array, "..."] | None
+    axis: int | None
+
+
 class AbstractSeparation(eqx.Module):
     """Sharpens scores into weights, `separation(scores (N,)) -> weights (N,)`.
 
@@ -56,6 +71,26 @@ class AbstractSeparation(eqx.Module):
 
     lacks_potential: Declared[str | None]
     """Why the weights are not the gradient of a convex potential; `None` where they are."""
+
+    lacks_density: ClassVar[str | None] = None
+    """Why scores drawn at random give weights without a density, as where weights are constant;
+    `None` where weights have one."""
+
+    elementwise: Declared[bool]
+    """Whether each weight depends on its own score alone."""
+
+    ignores_shifts: Declared[bool]
+    """Whether Φ(s + c) = Φ(s) + c for every number c that is added to all scores."""
+
+    linear: ClassVar[bool] = False
+    """Whether the weights are the scores, divided by their sum if `normalised`."""
+
+    wider: ClassVar[str | None] = None
+    """How the form of it that takes any score is written; `None` where there is none."""
+
+    reach: ClassVar[Any] = 1.0
+    """The length along which the slope of the weights changes, in units of the score; `None` where
+    it is the same everywhere. Noise keeps its steps shorter."""
 
     @abstractmethod
     def __call__(
@@ -79,6 +114,25 @@ class AbstractSeparation(eqx.Module):
 
         **Raises:** `NoEnergyError` with the reason where there is none.
         """
+
+    def log_slope(self, scores: Float[Array, " n"]) -> Float[Array, " n"]:
+        """ln ∂w/∂s of each score, where weights are `elementwise`."""
+        slope = jax.jvp(lambda scores: self(scores), (scores,), (jnp.ones_like(scores),))[1]
+        return jnp.log(slope)
+
+    def shares(self, scores: Float[Array, "..."], axis: int | None = None) -> Shares | None:
+        """The shares that a softmax's weights are; `None` for any other separation.
+
+        **Arguments:**
+
+        - `scores`: an array of any shape.
+        - `axis`: see `Shares`.
+        """
+        return None
+
+    def support(self, scores: Float[Array, " n"]) -> tuple[Array | None, Float[Array, " m"]]:
+        """The memories that can weigh anything, and their weights; `None` stands for all."""
+        return None, self(scores)
 
 
 class AbstractAdditive(AbstractSeparation):
@@ -111,6 +165,35 @@ class AbstractAdditive(AbstractSeparation):
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The factor from terms to weights, and the potential."""
 
+    @property
+    def unnormalised(self) -> "AbstractAdditive":
+        """The separation whose weights these are once they are divided by their sum, or itself."""
+        return self
+
+    def exact_reference(self, reference: Float[Array, ""]) -> Float[Array, ""]:
+        """A reference at least as large, at which terms of whole scores are not rounded."""
+        return reference
+
+    def difference_terms(
+        self, scores: Float[Array, " n"], reference: Float[Array, ""]
+    ) -> tuple[Float[Array, " n"], ...]:
+        """Elementwise: the terms of which `difference` takes sums, for scores that are finite."""
+        return self.terms(scores, reference)
+
+    def difference(
+        self, reference: Float[Array, ""], *sums: Float[Array, " b"]
+    ) -> Float[Array, " b"]:
+        """How much potentials differ, by the sums of differences of their `difference_terms`.
+
+        It is meant for `elementwise` separations, whose potential is a sum over memories.
+
+        **Arguments:**
+
+        - `reference`: at which the terms were taken.
+        - `sums`: one for each of the terms, each of one number a difference.
+        """
+        return jax.vmap(lambda mass, part: self.finish(reference, mass, part)[1])(*sums)
+
     def __call__(
         self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None = None
     ) -> Float[Array, " n"]:
@@ -137,6 +220,8 @@ class AbstractElementwise(AbstractAdditive):
     """An additive separation whose terms are the weights themselves, at no reference."""
 
     normalised: ClassVar = False
+    elementwise: ClassVar = True
+    ignores_shifts: ClassVar = False
     reference: ClassVar = "none"
 
     def rescale(self, old: Float[Array, ""], new: Float[Array, ""]) -> Float[Array, ""]:
@@ -155,6 +240,8 @@ class AbstractImplicit(AbstractAdditive):
 
     τ moves with the scores; its derivative follows from the condition: dτ = −∂mass·ds / ∂mass/∂τ.
     """
+
+    elementwise: ClassVar = False
 
     @abstractmethod
     def solve(self, mass_and_slope: Callable, largest: Float[Array, ""]) -> Float[Array, ""]:
@@ -181,6 +268,7 @@ class AbstractSelective(AbstractSeparation):
     """
 
     k: Declared[int]
+    elementwise: ClassVar = False
 
     @abstractmethod
     def chosen(
@@ -204,6 +292,11 @@ class AbstractSelective(AbstractSeparation):
             raise NoEnergyError(self.lacks_potential)
         index, valid = best(scores, mask, self.k)
         return self.chosen(scores[index], valid)[1]
+
+    def support(self, scores: Float[Array, " n"]) -> tuple[Array | None, Float[Array, " k"]]:
+        """The indices of the `k` best scores, and their weights."""
+        index, valid = best(scores, None, self.k)
+        return index, self.chosen(scores[index], valid)[0]
 
 
 def masked_terms(

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from ..arithmetic import Range, inverse
-from ..checks import positive
+from ..checks import POSITIVE, positive
 from .base import AbstractImplicit, masked_terms
 
 _STEPS = 60
@@ -36,12 +36,17 @@ class Entmax(AbstractImplicit):
     """
 
     alpha: float = eqx.field(static=True)
-    beta: Float[Array, ""]
+    beta: Float[Array, ""] = eqx.field(metadata=POSITIVE)
     normalised: ClassVar = True
     reference: ClassVar = "implicit"
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = True
     lacks_potential: ClassVar = None
+    ignores_shifts: ClassVar = True
+    lacks_density: ClassVar = (
+        "weights of Entmax are constant where scores move, so have no density; take Softmax() or "
+        "Sigmoid()."
+    )
 
     def __init__(self, alpha: float = 1.5, beta: ArrayLike = 1.0):
         if not alpha > 1:

@@ -30,6 +30,8 @@ class SeparationFunction(AbstractSeparation):
     domain: Range = eqx.field(static=True)
     normalised: ClassVar = False
     non_negative: ClassVar = False
+    elementwise: ClassVar = False
+    ignores_shifts: ClassVar = False
     lacks_potential: ClassVar[str | None] = (
         "A plain function states no potential; use a class of attrax.separation for an energy."
     )

@@ -32,6 +32,7 @@ class SumNormalised(AbstractAdditive):
 
     inner: AbstractAdditive
     normalised: ClassVar = True
+    elementwise: ClassVar = False
 
     def __init__(self, inner: AbstractAdditive):
         if isinstance(inner, AbstractImplicit):
@@ -61,9 +62,38 @@ class SumNormalised(AbstractAdditive):
         return self.inner.non_negative
 
     @property
+    def ignores_shifts(self) -> bool:
+        """As of the inner separation."""
+        return self.inner.ignores_shifts
+
+    @property
+    def linear(self) -> bool:
+        """As of the inner separation."""
+        return self.inner.linear
+
+    @property
+    def unnormalised(self) -> AbstractAdditive:
+        """That of the inner separation."""
+        return self.inner.unnormalised
+
+    @property
     def lacks_potential(self) -> str | None:
         """Why weights divided by their own sum are not a gradient."""
         return self.inner.lacks_potential if self.inner.normalised else _NO_GRADIENT
+
+    @property
+    def reach(self):
+        """As of the inner separation."""
+        return self.inner.reach
+
+    @property
+    def lacks_density(self) -> str | None:
+        """As of the inner separation."""
+        return self.inner.lacks_density
+
+    def shares(self, scores, axis=None):
+        """Those of the inner separation, where its weights sum to one already."""
+        return self.inner.shares(scores, axis) if self.inner.normalised else None
 
     def terms(self, scores, reference):
         """Those of the inner separation."""
@@ -95,6 +125,8 @@ class ScoreNormalised(AbstractSeparation):
     """
 
     inner: AbstractSeparation
+    elementwise: ClassVar = False
+    ignores_shifts: ClassVar = False
 
     def __check_init__(self):
         """Refuse anything but a separation."""
@@ -139,3 +171,7 @@ class ScoreNormalised(AbstractSeparation):
     ) -> Float[Array, ""]:
         """None; see `lacks_potential`."""
         raise NoEnergyError(self.lacks_potential)
+
+    def support(self, scores):
+        """That of the inner separation."""
+        return self.inner.support(scores / jnp.sum(scores))

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range
-from ..checks import positive
+from ..arithmetic import Range, in_range
+from ..checks import POSITIVE, positive
 from .base import AbstractAdditive, AbstractElementwise
 
 
@@ -23,6 +23,8 @@ class Identity(AbstractElementwise):
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
     lacks_potential: ClassVar = None
+    linear: ClassVar = True
+    reach: ClassVar = None
 
     def terms(self, scores, reference):
         """S and ½ s²."""
@@ -40,6 +42,7 @@ class Log(AbstractElementwise):
     domain: ClassVar[Range] = "positive"
     non_negative: ClassVar = False
     lacks_potential: ClassVar = None
+    reach: ClassVar = None
 
     def terms(self, scores, reference):
         """Ln s and s ln s − s."""
@@ -71,9 +74,12 @@ class Power(AbstractAdditive):
 
     degree: int | float = eqx.field(static=True)
     rectified: bool = eqx.field(static=True)
-    scale: Float[Array, ""]
+    scale: Float[Array, ""] = eqx.field(metadata=POSITIVE)
     normalised: ClassVar = False
+    elementwise: ClassVar = True
+    ignores_shifts: ClassVar = False
     lacks_potential: ClassVar = None
+    wider: ClassVar = "Power(..., rectified=True)"
 
     def __init__(self, degree: int | float, *, rectified: bool = False, scale: ArrayLike = 1.0):
         if not degree > 0:
@@ -98,6 +104,24 @@ class Power(AbstractAdditive):
         """True unless an odd power passes negative scores on."""
         return self.rectified or self.domain == "non-negative"
 
+    @property
+    def reach(self) -> Array | None:
+        """The scale; `None` where weights are the scores up to a factor."""
+        return None if self.degree == 1 else self.scale
+
+    @property
+    def lacks_density(self) -> str | None:
+        """Why only odd powers that are not rectified have one."""
+        if self.domain == "signed" and not self.rectified:
+            return None
+        why = "take no negative scores, but noise gives them"
+        if self.rectified:
+            why = "are constant where scores are negative, so have no density"
+        return (
+            f"weights of Power {why}; take Tanh(), Sigmoid() or a Power of odd degree, not "
+            "rectified."
+        )
+
     def terms(self, scores, reference):
         """(s/r)^degree, and that times s/(degree+1)."""
         counts = scores > 0 if self.rectified else jnp.ones_like(scores, bool)
@@ -119,3 +143,24 @@ class Power(AbstractAdditive):
         """Both by (r/scale)^degree."""
         factor = (jnp.where(reference == 0, 1.0, reference) / self.scale) ** self.degree
         return factor, factor * potential
+
+    def exact_reference(self, reference):
+        """The next power of two, by which whole scores are divided without rounding."""
+        reference = jnp.maximum(reference, 1.0)
+        # x = m 2^e, and the quotient x/m is exact; exp2 of e need not be.
+        return reference / jnp.frexp(reference)[0]
+
+    def difference_terms(self, scores, reference):
+        """(s/r)^(degree+1), not yet divided by degree + 1, which whole numbers would not survive.
+
+        They lack the care of `terms` for infinite scores, which takes time.
+        """
+        ratio = scores * (1 / reference)
+        ratio = jnp.maximum(ratio, 0) if self.rectified else ratio
+        return (ratio**self.degree * ratio,)
+
+    def difference(self, reference, *sums):
+        """The sum times scale (r/scale)^(degree+1) / (degree+1)."""
+        share = reference / (self.degree + 1)
+        factor = self.finish(reference, jnp.ones_like(share), share)[1]
+        return in_range(factor, sums[0])

@@ -3,13 +3,14 @@
 from typing import ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..arithmetic import Range, inverse, shift
-from ..checks import positive
-from .base import AbstractAdditive
+from ..checks import POSITIVE, positive
+from .base import AbstractAdditive, Shares
 
 
 def _checked_beta(beta: ArrayLike) -> Array:
@@ -26,10 +27,15 @@ class AbstractExponential(AbstractAdditive):
     **Raises:** `ValueError` if `beta` is not positive and finite.
     """
 
-    beta: Float[Array, ""] = eqx.field(converter=_checked_beta, default=1.0)
+    beta: Float[Array, ""] = eqx.field(converter=_checked_beta, default=1.0, metadata=POSITIVE)
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = True
     lacks_potential: ClassVar = None
+
+    @property
+    def reach(self) -> Array:
+        """1/β."""
+        return 1 / self.beta
 
     def terms(self, scores, reference):
         """exp(β (s − r)); the potential needs no terms of its own."""
@@ -56,11 +62,19 @@ class Softmax(AbstractExponential):
     """
 
     normalised: ClassVar = True
+    elementwise: ClassVar = False
+    ignores_shifts: ClassVar = True
     reference: ClassVar = "max"
 
     def finish(self, reference, mass, potential):
         """Weights by 1/mass; Φ = r + ln(mass)/β."""
         return inverse(mass), reference + jnp.log(mass) / self.beta
+
+    def shares(self, scores, axis=None):
+        """The weights themselves."""
+        scaled = self.beta * scores
+        total = jax.nn.logsumexp(scaled, axis, keepdims=True)
+        return Shares(self.beta, jnp.log(self.beta) + scaled - total, None, axis)
 
 
 class GhostSoftmax(AbstractExponential):
@@ -79,12 +93,21 @@ class GhostSoftmax(AbstractExponential):
     """
 
     normalised: ClassVar = False
+    elementwise: ClassVar = False
+    ignores_shifts: ClassVar = False
     reference: ClassVar = "ghost"
 
     def finish(self, reference, mass, potential):
         """Weights by 1/(mass + exp(−β r)); Φ = r + ln(mass + exp(−β r))/β."""
         total = mass + _exp(self.beta, -reference)
         return inverse(total), reference + jnp.log(total) / self.beta
+
+    def shares(self, scores, axis=None):
+        """The weights themselves, beside the silent memory's."""
+        scaled = self.beta * scores
+        total = jnp.logaddexp(jax.nn.logsumexp(scaled, axis, keepdims=True), 0.0)
+        logs = jnp.log(self.beta) + scaled - total
+        return Shares(self.beta, logs, jnp.log(self.beta) - total, axis)
 
 
 class Exponential(AbstractExponential):
@@ -103,12 +126,18 @@ class Exponential(AbstractExponential):
     """
 
     normalised: ClassVar = False
+    elementwise: ClassVar = True
+    ignores_shifts: ClassVar = False
     reference: ClassVar = "max"
 
     def finish(self, reference, mass, potential):
         """Weights by exp(β r); Φ = exp(β r) mass/β."""
         factor = _exp(self.beta, reference)
         return factor, jnp.where(mass == 0, 0.0, factor * mass / self.beta)
+
+    def log_slope(self, scores):
+        """Ln β + β s, where the weights themselves would overflow."""
+        return jnp.log(self.beta) + self.beta * scores
 
 
 def _exp(beta, difference):

@@ -29,6 +29,10 @@ class Threshold(AbstractElementwise):
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = True
     lacks_potential: ClassVar = None
+    lacks_density: ClassVar = (
+        "weights of Threshold are constant where scores move, so have no density; take Sigmoid() "
+        "or Softmax()."
+    )
 
     def __init__(self, theta: ArrayLike):
         self.theta = number("theta", theta)

@@ -24,6 +24,11 @@ class Max(AbstractSelective):
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = True
     lacks_potential: ClassVar = None
+    ignores_shifts: ClassVar = True
+    lacks_density: ClassVar = (
+        "weights of Max are constant where scores move, so have no density; take Softmax() or "
+        "Sigmoid()."
+    )
 
     def chosen(self, scores, mask):
         """Weight one; the score itself is the potential."""
@@ -47,6 +52,10 @@ class TopK(AbstractSelective):
 
     k: int = eqx.field(static=True)
     then: AbstractAdditive
+    lacks_density: ClassVar = (
+        "weights of TopK are constant where scores move, so have no density; take Softmax() or "
+        "Sigmoid()."
+    )
 
     def __init__(self, k: int, then: AbstractAdditive):
         k = whole_number("k", k)
@@ -71,6 +80,11 @@ class TopK(AbstractSelective):
     def non_negative(self) -> bool:
         """As of `then`."""
         return self.then.non_negative
+
+    @property
+    def ignores_shifts(self) -> bool:
+        """As of `then`."""
+        return self.then.ignores_shifts
 
     @property
     def lacks_potential(self) -> str | None:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ..arithmetic import Range, accumulate
 from ..checks import is_concrete
-from .centroids import Centroid
+from .centroids import AbstractCentroid
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
 if TYPE_CHECKING:
@@ -38,13 +38,17 @@ class AbstractSimilarity(eqx.Module):
     rows: ClassVar[Literal["any", "varied", "non-negative"]] = "any"
     """What stored rows must be: anything, not constant, or distributions up to a factor."""
 
+    bilinear: ClassVar[Literal["no", "plain", "shifted"]] = "no"
+    """Whether scores are products k·v: as they are, with R = ½|v|²; or "shifted", which is but for
+    a term of the key alone, and for one of the state alone that is R(v) − ½|v|²."""
+
     range: Declared[Range]
     """The sign of its scores."""
 
     rowwise: Declared[bool]
     """Whether keys may be scored in blocks."""
 
-    centroid: Declared[Centroid | None]
+    centroid: Declared[AbstractCentroid | None]
     """The state that weighted memories agree on; `None` where no closed form is known."""
 
     @abstractmethod

@@ -45,6 +45,11 @@ class Euclidean(AbstractSimilarity):
         return "positive" if self.form == "reciprocal" else "non-positive"
 
     @property
+    def bilinear(self):
+        """Half the square is k·v − ½|k|² − ½|v|²."""
+        return "shifted" if self.form == "half_square" else "no"
+
+    @property
     def centroid(self) -> WeightedMean | None:
         """The mean, for the squared forms."""
         return WeightedMean() if self.form in ("half_square", "square") else None

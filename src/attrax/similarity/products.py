@@ -45,6 +45,11 @@ class Dot(AbstractSimilarity):
         return self.normalised == "none"
 
     @property
+    def bilinear(self):
+        """Plain, unless rows are divided by their sums."""
+        return "plain" if self.normalised == "none" else "no"
+
+    @property
     def centroid(self) -> WeightedSum | None:
         """The sum, for the plain form."""
         return WeightedSum() if self.normalised == "none" else None
@@ -125,6 +130,11 @@ class Correlation(AbstractSimilarity):
     def quadratic(self) -> bool:
         """Encoded states have the state term ½|v|²."""
         return self.encoded
+
+    @property
+    def bilinear(self):
+        """Plain, of encoded rows and states."""
+        return "plain" if self.encoded else "no"
 
     @property
     def centroid(self) -> WeightedSum | DirectionSum:

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate, match, products
+from ..arithmetic import accumulate, in_range, match, products
 from ..checks import NoEnergyError, as_floats, is_floats
-from ..separation import AbstractAdditive, GhostSoftmax, Power, Softmax, SumNormalised
-from ..separation.base import AbstractImplicit, largest
+from ..separation import AbstractAdditive
+from ..separation.base import AbstractImplicit, Shares, largest
 from ..spaces.store import AbstractStore
 from ..spaces.units import OverlappingUnits, check_states, decided
 
@@ -181,7 +181,7 @@ def fields(
     reference = _reference(separation, scores)
     mass, part = separation.terms(scores, reference)
     factor = separation.finish(reference, jnp.sum(mass), jnp.sum(part))[0]
-    return _in_range(factor, products(columns, mass))
+    return in_range(factor, products(columns, mass))
 
 
 def gaps(
@@ -206,13 +206,21 @@ def gaps(
     - `states`: which states there may be among them.
     """
     separation, state = match(separation, scores.dtype), state.astype(scores.dtype)
-    while isinstance(separation, SumNormalised):
-        separation = separation.inner
-    if not isinstance(separation, Softmax | GhostSoftmax):
+    separation = separation.unnormalised
+    if separation.elementwise:
         return _gaps_of_sums(separation, columns, scores, state, states)
+    shares = separation.shares(scores)
+    if shares is None:
+        return _steep_gaps(separation, columns, scores, state)
     # What is e^(−4β) of the largest term can still tip a unit, and must be a number.
-    small = 4 * separation.beta < -0.9 * jnp.log(jnp.finfo(scores.dtype).tiny)
-    return jax.lax.cond(small, _gaps_of_logarithms, _steep_gaps, separation, columns, scores, state)
+    return jax.lax.cond(
+        4 * shares.beta < -0.9 * jnp.log(jnp.finfo(scores.dtype).tiny),
+        lambda *given: _gaps_of_logarithms(shares, *given),
+        lambda *given: _steep_gaps(separation, *given),
+        columns,
+        scores,
+        state,
+    )
 
 
 def _gaps_of_sums(separation, columns, scores, state, states):
@@ -221,61 +229,40 @@ def _gaps_of_sums(separation, columns, scores, state, states):
     With G_k = F(s + k + 1) − F(s + k − 1), a unit's is the sum of G_−σ over memories in which it is
     +1, less that of G_σ over the others. All are taken at one reference.
     """
-    power = isinstance(separation, Power)
     reference = _reference(separation, scores + max(states) + 1, scores + min(states) - 1)
-
-    def terms(change):
-        if not power:
-            return separation.terms(scores + change, reference)
-        # As `terms` without its care for infinite scores, which takes time; and not yet divided by
-        # the degree, which whole numbers would not survive.
-        ratio = (scores + change) * (1 / reference)
-        ratio = jnp.maximum(ratio, 0) if separation.rectified else ratio
-        return (ratio**separation.degree * ratio,)
-
-    at = {change: terms(change) for k in states for change in (k - 1, k + 1)}
+    changes = {k + step for k in states for step in (-1, 1)}
+    at = {change: separation.difference_terms(scores + change, reference) for change in changes}
     differences = {k: [a - b for a, b in zip(at[k + 1], at[k - 1], strict=True)] for k in states}
     signs = jnp.maximum(columns, 0), jnp.maximum(-columns, 0)
     above, below = (
         {k: [products(sign, term) for term in found] for k, found in differences.items()}
         for sign in signs
     )
-    sums = [jnp.zeros_like(state)] * (1 if power else 2)
+    sums = [jnp.zeros_like(state)] * len(at[states[0] + 1])
     for k in states:
         found = [a - b for a, b in zip(above[-k], below[k], strict=True)]
         sums = [jnp.where(state == k, x, y) for x, y in zip(found, sums, strict=True)]
-    if power:
-        share = reference / (separation.degree + 1)
-        factor = separation.finish(reference, jnp.ones_like(share), share)[1]
-        return _in_range(factor, sums[0])
-    return jax.vmap(lambda mass, part: separation.finish(reference, mass, part)[1])(*sums)
+    return separation.difference(reference, *sums)
 
 
 def _reference(separation, *scores):
-    """What terms of several scores are taken at: the largest, and for powers a power of two.
-
-    Then overlaps of ±1 are divided without rounding, and whole numbers stay comparable as such.
-    """
+    """What terms of several scores are taken at, so that whole numbers stay comparable as such."""
     reference = functools.reduce(jnp.maximum, (largest(separation, x, None) for x in scores))
-    if not isinstance(separation, Power):
-        return reference
-    # x = m 2^e, and the quotient x/m is exact; exp2 of e need not be.
-    reference = jnp.maximum(reference, 1.0)
-    return reference / jnp.frexp(reference)[0]
+    return separation.exact_reference(reference)
 
 
-def _gaps_of_logarithms(separation, columns, scores, state):
+def _gaps_of_logarithms(shares: Shares, columns, scores, state):
     """`gaps` where Φ = ln Σ_μ exp(β s_μ) / β.
 
     With w = exp(βs), and a and b its sums over memories in which the unit is +1 and −1, Σ exp(βs⁺)
     is a e^(β(1 − σ)) + b e^(−β(1 − σ)), and Σ exp(βs⁻) is a e^(−β(1 + σ)) + b e^(β(1 + σ)).
     """
-    beta, top = separation.beta, jnp.max(scores)
+    beta, top = shares.beta, jnp.max(scores)
     weights = jnp.exp(beta * (scores - top))
     # Apart, since in a difference a small sum would drown. Rows of zeros are the same in both.
     signs = (jnp.maximum(columns, 0), jnp.maximum(-columns, 0), 1 - jnp.abs(columns))
     above, below, level = (_log(products(part, weights)) for part in signs)
-    if isinstance(separation, GhostSoftmax):
+    if shares.ghost is not None:
         level = jnp.logaddexp(level, -beta * top)
     sums = [
         jax.nn.logsumexp(jnp.stack([above + change, below - change, level]), axis=0)
@@ -299,13 +286,6 @@ def _steep_gaps(separation, columns, scores, state):
         return separation.potential(rest + column) - separation.potential(rest - column)
 
     return jax.lax.map(gap, (columns, state))
-
-
-def _in_range(factor, value):
-    """Their product, which keeps the sign of the value where it leaves the range of floats."""
-    limits = jnp.finfo(value.dtype)
-    size = jnp.clip(factor * jnp.abs(value), limits.tiny, limits.max)
-    return jnp.where(value == 0, 0.0, jnp.sign(value) * size)
 
 
 @eqx.filter_jit

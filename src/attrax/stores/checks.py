@@ -5,7 +5,6 @@ import jax.numpy as jnp
 
 from ..separation import AbstractSeparation
 from ..similarity import AbstractSimilarity
-from ..similarity.centroids import WeightedMean, WeightedSum
 
 _WITHIN = {
     "signed": ("signed", "non-negative", "positive", "non-positive"),
@@ -26,10 +25,10 @@ def check_domain(similarity: AbstractSimilarity, separation: AbstractSeparation)
     remedy = "similarity=attrax.similarity.non_negative(similarity)"
     if separation.domain == "positive":
         remedy = "a distance, similarity=attrax.similarity.non_negative(Euclidean())"
-    rectified = ", or Power(..., rectified=True)" if name == "Power" else ""
+    wider = "" if separation.wider is None else f", or {separation.wider}"
     raise ValueError(
         f"{name} is defined for {separation.domain} scores, and those of {similarity!r} are "
-        f"{similarity.range}; use {remedy}{rectified}."
+        f"{similarity.range}; use {remedy}{wider}."
     )
 
 
@@ -50,8 +49,8 @@ def why_no_energy(
             f"{type(separation).__name__} can weigh memories negatively, and under a "
             "distance a read then moves away from them; use Softmax or a rectified Power."
         )
-    summed = isinstance(centroid, WeightedSum) or (
-        isinstance(centroid, WeightedMean) and separation.normalised
+    summed = centroid.plain == "always" or (
+        centroid.plain == "normalised" and separation.normalised
     )
     if projection == "sum" and not summed:
         return (

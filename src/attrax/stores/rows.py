@@ -16,7 +16,7 @@ from ..separation import AbstractSeparation, Max, SeparationFunction, Softmax
 from ..separation.fold import Query, Reading, Rows, fold
 from ..similarity import AbstractSimilarity, Correlation, SimilarityFunction
 from ..similarity.calibrate import default_beta
-from ..similarity.centroids import WeightedMedian, WeightedMode
+from ..similarity.centroids import AbstractSummedCentroid
 from ..spaces.keys import KeySpace
 from ..spaces.store import AbstractStore
 from . import storage
@@ -336,7 +336,7 @@ class Memory(AbstractStore):
         centroid = self.similarity.centroid
         if self.projection == "sum" or values is not None or centroid is None:
             return self._fold(query, Rows(self.keys, values, self.filled))
-        if isinstance(centroid, WeightedMedian | WeightedMode):
+        if not isinstance(centroid, AbstractSummedCentroid):
             reading = self._fold(query, Rows(self.keys, None, self.filled))
             weights = self.separation(self._scores(state, weight), self.filled)
             return reading._replace(value=centroid.agree(self.keys, weights))

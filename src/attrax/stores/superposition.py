@@ -7,9 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..arithmetic import accumulate
-from ..separation import Identity, SumNormalised
-from ..similarity import AbstractSimilarity, Correlation, Dot
-from ..similarity.centroids import WeightedSum
+from ..similarity import AbstractSimilarity
 from .matrix import MatrixMemory
 
 
@@ -34,19 +32,18 @@ class Features(eqx.Module):
 def superposed(memory: Any) -> MatrixMemory:
     """The matrix of a `Memory`; see `Memory.superpose`."""
     similarity, separation = memory.similarity, memory.separation
-    divided = isinstance(separation, SumNormalised) and isinstance(separation.inner, Identity)
-    if not (divided or isinstance(separation, Identity)):
+    if not separation.linear:
         raise ValueError(
             f"{type(separation).__name__} weighs each row by itself, so rows cannot be added up: "
             "use separation=attrax.separation.Identity(), or SumNormalised(Identity())."
         )
-    if memory.projection == "centroid" and not isinstance(similarity.centroid, WeightedSum):
+    centroid = similarity.centroid
+    if memory.projection == "centroid" and (centroid is None or centroid.plain != "always"):
         raise ValueError('projection="centroid" is no sum of rows; use projection="sum".')
     if memory.placement is not None:
         raise ValueError("This memory is spread over devices; superpose it before `shard`.")
-    encoded = isinstance(similarity, Correlation) and similarity.encoded
     # Keys that are encoded are features already; queries are yet to be.
-    features = memory.keys if encoded else similarity.features(memory.keys)
+    features = memory.keys if similarity.encoded else similarity.features(memory.keys)
     if features is None:
         raise ValueError(
             f"{similarity!r} is no inner product of features, so rows cannot be added up: use "
@@ -58,12 +55,12 @@ def superposed(memory: Any) -> MatrixMemory:
         values = jnp.where(memory.filled[:, None], values, 0.0)
     dtype = accumulate(values.dtype)
     matrix = jnp.matmul(values.T, features, preferred_element_type=dtype)
-    plain = isinstance(similarity, Dot) and similarity.normalised == "none"
+    plain = similarity.bilinear == "plain" and not similarity.encoded
     tied = plain and memory.values is None
     return MatrixMemory(
         matrix,
         feature_map=None if plain else Features(similarity),
-        normaliser=jnp.sum(features, axis=0, dtype=dtype) if divided else None,
+        normaliser=jnp.sum(features, axis=0, dtype=dtype) if separation.normalised else None,
         width=memory.width,
         symmetry="positive" if tied else "none",
     )

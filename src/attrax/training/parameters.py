@@ -10,15 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from ..checks import is_concrete
+from ..checks import GIVEN, POSITIVE, is_concrete, is_marked
 from ..dynamics.base import AbstractDynamics
-from ..hierarchical import HierarchicalMemory, Neurons
-
-# Fields of attrax's own parts that are checked to be above zero where these are made.
-POSITIVE = ("beta", "gamma", "scale")
-_ROOMS = ("attrax.hierarchical", "attrax.separation")
-# What a layer is given from outside.
-_GIVEN = ("input", "start", "clamped")
+from ..hierarchical import HierarchicalMemory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +132,9 @@ def _leaves(
     if isinstance(node, HierarchicalMemory):
         stills = stills | {(*path, *still) for still in _stills(node)}
     given = given or isinstance(node, AbstractDynamics)
+    fields = dataclasses.fields(node) if isinstance(node, eqx.Module) else ()
+    positives = {field.name for field in fields if is_marked(field, POSITIVE)}
+    outside = {field.name for field in fields if is_marked(field, GIVEN)}
     # One level deep: every part counts as a leaf.
     parts = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda part: part is not node)[0]
     for keys, part in parts:
@@ -150,8 +147,8 @@ def _leaves(
                 where,
                 stills,
                 frozen or where in stills,
-                given or (isinstance(node, Neurons) and name in _GIVEN),
-                name in POSITIVE and type(node).__module__.startswith(_ROOMS),
+                given or name in outside,
+                name in positives,
             )
 
 

@@ -65,10 +65,10 @@ def train(
     a layer is given from outside, `input`, `start` and `clamped` (`BiasSynapse` is the input that
     is learnt); the settings of dynamics; and Python numbers.
 
-    `beta`, `gamma` and `scale` of attrax's own parts stay positive, since ln(β/β₀) is what is
-    learnt, β₀ being the value at the start. A step of it is relative, whatever the unit of β, and
-    weight decay draws β to β₀. A class of your own keeps a parameter positive by holding its
-    logarithm.
+    `beta`, `gamma` and `scale` of attrax's parts stay positive, since ln(β/β₀) is what is learnt,
+    β₀ being the value at the start. A step of it is relative, whatever the unit of β, and weight
+    decay draws β to β₀. A parameter of your own class stays positive if its field says so:
+    `beta: Array = eqx.field(metadata={"positive": True})`.
 
     **Arguments:**
 
