@@ -177,7 +177,9 @@ def test_the_table_shows_every_claim_and_the_reasons():
     assert "the reason" in text
     assert "needs a data set" in text
     assert not example().failed
-    assert example(claims=(margin.judge(0.0),)).failed
+    broken = margin.judge(0.0)
+    assert example(claims=(broken,)).failed
+    assert not example(claims=(broken,), unsettled=frozenset({broken.name})).failed
 
 
 @panel(xlabel="x", xlim=(0, 2))

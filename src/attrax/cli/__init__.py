@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     - `argv`: the words after `attrax`; those of this process if `None`.
 
-    **Returns:** the exit status: 0 if all went well, 1 if a claim fails, 2 for a wrong call, whose
+    **Returns:** the exit status: 0 if all went well, 1 if a claim fails that should hold, 2 for a wrong call, whose
     reason is one line on standard error.
     """
     try:

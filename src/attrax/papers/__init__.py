@@ -15,7 +15,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from .contract import Reproduction
@@ -105,10 +105,17 @@ def reproduce(
     run = Run(profile, data, seed)
     results = check_claims(tuple(claims.values()), run, threads)
     seconds = time.perf_counter() - started
-    reproduction = Reproduction(slug, profile, seconds, results, run, panels)
+    recorded = _read(_HERE / name / "results.json")
+    unsettled = {c["name"] for c in recorded if c["verdict"] in ("fails", "not decided")}
+    reproduction = Reproduction(slug, profile, seconds, results, run, panels, frozenset(unsettled))
     if out is not None:
         reproduction.write(out)
     return reproduction
+
+
+def _read(record: Path) -> list[dict[str, Any]]:
+    """The claims of a recorded run; none if there is no record yet."""
+    return json.loads(record.read_text(encoding="utf-8"))["claims"] if record.exists() else []
 
 
 def _describe(folder: Path) -> System:
