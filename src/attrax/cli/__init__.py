@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     - `argv`: the words after `attrax`; those of this process if `None`.
 
-    **Returns:** the exit status: 0 if all went well, 1 if a claim fails that should hold, 2 for a wrong call, whose
-    reason is one line on standard error.
+    **Returns:** the exit status: 0 if all went well, 1 if a claim fails that should hold, 2 for a
+    wrong call, whose reason is one line on standard error.
     """
     try:
         args = _parser().parse_args(argv)
