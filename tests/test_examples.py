@@ -52,6 +52,6 @@ def compare(name, page, root, printed):
 def test_the_walk_through_for_contributors_runs(root):
     sybil = Sybil(parsers=[PythonCodeBlockParser()], path=str(root))
     blocks = list(sybil.parse(root / "CONTRIBUTING.md").examples())
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         block.evaluate()

@@ -164,6 +164,17 @@ def is_floats(value: Any, *shape: int | None) -> bool:
     )
 
 
+def shape_of(value: Any) -> tuple[int, ...] | None:
+    """The shape of an array, or of what stands for one; `None` of anything else."""
+    arrays = jax.Array | jax.ShapeDtypeStruct | np.ndarray | np.generic
+    return value.shape if isinstance(value, arrays) else None
+
+
+def name_of(function: Any) -> str:
+    """The name of a function, or of the class of what can be called without having a name."""
+    return getattr(function, "__name__", type(function).__name__)
+
+
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Refuse a value that is not among the choices."""
     if value not in choices:

@@ -239,7 +239,7 @@ def _find_public(room: str, name: str) -> type | None:
     """The class of a public name, or `None` where the room has no such class."""
     module = importlib.import_module(room)
     # The root loads its names when they are asked for.
-    public = getattr(module, "__all__", None) or vars(module)
+    public = vars(module).get("__all__", vars(module))
     cls = getattr(module, name) if name in public and not name.startswith("_") else None
     return cls if isinstance(cls, type) and issubclass(cls, eqx.Module) else None
 

@@ -174,13 +174,20 @@ KINDS = {
 # Abstract classes, types and functions, of which there are no instances.
 NO_INSTANCES = {
     "AbstractAdditive",
+    "AbstractCentroid",
     "AbstractElementwise",
     "AbstractExponential",
     "AbstractImplicit",
     "AbstractSelective",
     "AbstractSeparation",
     "AbstractSimilarity",
+    "AbstractSummedCentroid",
     "non_negative",
+    # Where weighted rows agree is tried with the similarities that have it.
+    "WeightedMean",
+    "WeightedMedian",
+    "WeightedMode",
+    "WeightedSum",
 }
 
 

@@ -6,10 +6,6 @@ import inspect
 
 import attrax
 from attrax import dynamics, models, spaces, stores
-from attrax.hierarchical import AbstractLagrangian, AbstractSynapse
-from attrax.separation import AbstractSeparation
-from attrax.similarity import AbstractSimilarity
-from attrax.similarity.centroids import AbstractCentroid
 from attrax.spaces import AbstractSpace
 
 ROOTS = (stores.AbstractStore, AbstractSpace, dynamics.AbstractDynamics)
@@ -65,60 +61,6 @@ def test_nothing_is_guessed_of_stores_spaces_and_dynamics(root):
         if (lines := guesses(path.read_text("utf-8"), names))
     }
     assert not found
-
-
-def leaves():
-    """Concrete classes under the abstract ones, each with the room in which it is written."""
-    roots = (
-        AbstractSeparation,
-        AbstractSimilarity,
-        AbstractCentroid,
-        AbstractLagrangian,
-        AbstractSynapse,
-        *ROOTS,
-    )
-    classes = {c for root in roots for c in subclasses(root) if not inspect.isabstract(c)}
-    return {
-        cls.__name__: cls.__module__.split(".")[1]
-        for cls in classes
-        if not cls.__name__.startswith("Abstract")
-    }
-
-
-def kinds_asked(source):
-    """Names of classes that are asked for by `isinstance`, by line."""
-    asked = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "isinstance":
-            names = [n for n in ast.walk(node.args[1]) if isinstance(n, ast.Name | ast.Attribute)]
-            asked += [(node.lineno, getattr(n, "id", getattr(n, "attr", ""))) for n in names]
-    return asked
-
-
-# What is meant for one kind of store only says so: rules write matrices, a network of graded units
-# is made of one, and `train` leaves out the layers that a network has frozen.
-MEANT = {
-    ("learning/rules.py", "MatrixMemory"),
-    ("models/hopfield.py", "MatrixMemory"),
-    ("training/parameters.py", "HierarchicalMemory"),
-}
-
-
-def test_leaves_are_not_told_apart_outside_their_room(root):
-    homes = leaves()
-    assert homes["Softmax"] == "separation"
-    assert homes["WeightedMedian"] == "similarity"
-    assert homes["Tanh"] == homes["DenseSynapse"] == "hierarchical"
-    names = {name for _, name in kinds_asked("isinstance(x, Softmax | sep.Max)")}
-    assert {"Softmax", "Max"} <= names
-    asked = set()
-    for path in sorted((root / "src/attrax").rglob("*.py")):
-        where = path.relative_to(root / "src/attrax")
-        room = where.parts[0].removesuffix(".py")
-        for _, name in kinds_asked(path.read_text("utf-8")):
-            if homes.get(name, room) != room:
-                asked.add((where.as_posix(), name))
-    assert asked == MEANT
 
 
 def overridden(cls):

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from ..checks import shape_of
 from .neurons import Neurons
 from .similar import SimilaritySynapse
 from .synapses import AbstractSynapse, SynapseFunction, at, named
@@ -166,7 +167,7 @@ def _check_synapse(synapse, layers):
     )
     shapes = [jax.ShapeDtypeStruct(layer.shape, dtype) for layer in layers.values()]
     if isinstance(synapse, SynapseFunction):
-        kind = getattr(synapse.fn, "__name__", kind)
+        kind = synapse.label
         try:
             energy = eqx.filter_eval_shape(synapse, *shapes)
         except Exception as error:
@@ -176,7 +177,7 @@ def _check_synapse(synapse, layers):
             ) from error
     else:
         energy = eqx.filter_eval_shape(synapse, *shapes)
-    if getattr(energy, "shape", None) != ():
+    if shape_of(energy) != ():
         raise ValueError(f"{kind} must give one number, its energy, but gives {energy}.")
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..arithmetic import Range
-from ..checks import is_concrete
+from ..checks import is_concrete, name_of, shape_of
 from .lagrangians import AbstractLagrangian
 
 _SCALES = (0.1, 1.0, 10.0)
@@ -47,6 +47,11 @@ class ConvexFunction(AbstractLagrangian):
         if not callable(self.fn):
             raise TypeError(f"`fn` must be a function, but it is {type(self.fn).__name__}.")
 
+    @property
+    def label(self) -> str:
+        """The name of the function."""
+        return name_of(self.fn)
+
     def value(self, state):
         """The function itself."""
         return self.fn(state)
@@ -80,7 +85,7 @@ def check_convex(
     """
     dtype = jnp.zeros(()).dtype
     value = eqx.filter_eval_shape(lagrangian.value, jax.ShapeDtypeStruct(shape, dtype))
-    if getattr(value, "shape", None) != ():
+    if shape_of(value) != ():
         raise ValueError(f"A Lagrangian must give one number for a layer, but gives {value}.")
     if not is_concrete(key):
         return

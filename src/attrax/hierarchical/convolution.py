@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ..arithmetic import Range, accumulate
 from ..checks import as_floats
-from .synapses import AbstractSynapse, Layers, check_count, inner, named
+from .synapses import AbstractSynapse, Layers, check_count, inner, named, times
 
 Padding = Literal["SAME", "VALID"] | tuple[tuple[int, int], ...]
 
@@ -54,6 +54,11 @@ class ConvolutionSynapse(AbstractSynapse):
             )
         self.stride = _steps("stride", stride, axes)
         self.padding = _padding(padding, axes)
+
+    @property
+    def remark(self) -> str:
+        """Its stride, if that is not one."""
+        return f"stride {times(self.stride)}" if max(self.stride) > 1 else ""
 
     def __call__(self, lower: Float[Array, "..."], upper: Float[Array, "..."]) -> Float[Array, ""]:
         """−⟨f, k ∗ g⟩."""
@@ -140,6 +145,11 @@ class PoolingSynapse(AbstractSynapse):
     def linear(self) -> tuple[bool, ...]:
         """In the upper layer always; in the lower one for the mean."""
         return (self.kind == "mean", True)
+
+    @property
+    def remark(self) -> str:
+        """Its kind and window."""
+        return f"{self.kind} of {times(self.window)}"
 
     def __call__(self, lower: Float[Array, "..."], upper: Float[Array, "..."]) -> Float[Array, ""]:
         """−⟨f, pool(g)⟩."""

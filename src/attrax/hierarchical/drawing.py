@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 
 from ..checks import is_concrete
+from .synapses import times
 
 # Text stands on shapes of its own light fill, so that it reads on any background.
 _INK, _SOFT, _LINE, _PAPER = "#1b2433", "#4a5568", "#7c8798", "#f6f8fb"
@@ -24,28 +25,13 @@ def described(network: Any) -> str:
     wide = max(len(name) for name in (*network.names, *network.parts))
     for name in network.names:
         layer, notes = network.neurons[name], ", ".join(_layer_notes(network, name))
-        lines.append(f"  {name:{wide}}  {layer.shape!s}  {label(layer.lagrangian)}  {notes}")
+        lines.append(f"  {name:{wide}}  {layer.shape!s}  {layer.lagrangian.label}  {notes}")
     for part, (_, index) in zip(network.parts, network.edges, strict=True):
         synapse = network.synapses[index]
-        words = [label(synapse), *(str(shape) for shape in _shapes(synapse))]
+        words = [synapse.label, *(str(shape) for shape in _shapes(synapse))]
         words += [", ".join(notes)] if (notes := _part_notes(network, part, index)) else []
         lines.append("  ".join([f"  {part:{wide}}", *words]))
     return "\n".join(lines)
-
-
-def label(part: Any) -> str:
-    """What a Lagrangian or synapse is, in a word, with the separation or similarity in it."""
-    inner = getattr(part, "separation", None) or getattr(part, "similarity", None)
-    name = type(part).__name__
-    if inner is not None:
-        short = name.removeprefix("Separation").removesuffix("Lagrangian")
-        return f"{label(inner)} {short}".strip()
-    if hasattr(part, "fn"):
-        return getattr(part.fn, "__name__", name)
-    if name == "Power":
-        plain = f"Power({part.degree:g})"
-        return plain if not part.rectified else "ReLU" if part.degree == 1 else f"rectified {plain}"
-    return name
 
 
 def _layer_notes(network, name) -> list[str]:
@@ -65,12 +51,8 @@ def _part_notes(network, part, index) -> list[str]:
 
 
 def _shapes(synapse) -> list[tuple[int, ...]]:
-    fields = (getattr(synapse, field.name) for field in dataclasses.fields(synapse))
+    fields = _fields(synapse).values()
     return [field.shape for field in fields if eqx.is_inexact_array(field) and field.ndim]
-
-
-def _times(shape) -> str:
-    return " × ".join(str(size) for size in shape)
 
 
 @dataclasses.dataclass
@@ -119,7 +101,7 @@ def _layers(network) -> dict[str, _Node]:
     found = {}
     for name in network.names:
         layer, notes = network.neurons[name], _layer_notes(network, name)
-        kind = f"{_times(layer.shape)} · {_parameters(layer.lagrangian)}"
+        kind = f"{times(layer.shape)} · {_parameters(layer.lagrangian)}"
         last = " · ".join([*notes, *(["visible"] if name == network.visible else [])])
         node = _Node(name, (name,), [name, kind, last], notes)
         node.width = 28 + max(_wide(name, _NAME, bold=True), _wide(kind), _wide(last))
@@ -136,7 +118,7 @@ def _synapses(network) -> list[_Node]:
     tied = [i for i in dict.fromkeys(indices) if indices.count(i) > 1]
     for part, (layers, index) in zip(network.parts, network.edges, strict=True):
         synapse, notes = network.synapses[index], _part_notes(network, part, index)
-        kind = label(synapse).replace("Synapse", "")
+        kind = synapse.label.replace("Synapse", "")
         kind = "Self-attention" if kind == "Attention" and len(layers) == 1 else kind
         node = _Node(part, layers, [kind, _details(synapse, notes)], notes)
         node.width = 16 + max(_wide(text) for text in node.texts)
@@ -148,22 +130,24 @@ def _synapses(network) -> list[_Node]:
 
 
 def _parameters(lagrangian) -> str:
-    """The Lagrangian and its one number, where it has one."""
-    words = label(lagrangian)
-    inner = getattr(lagrangian, "separation", lagrangian)
+    """The Lagrangian and its one number, where it, or the separation in it, has one."""
+    words, fields = lagrangian.label, _fields(lagrangian)
+    for part in fields.values():
+        fields = {**fields, **(_fields(part) if isinstance(part, eqx.Module) else {})}
     for name, symbol in (("beta", "β"), ("gamma", "γ")):
-        value = getattr(inner, name, None)
+        value = fields.get(name)
         if value is not None and is_concrete(value) and np.shape(value) == ():
             words += f" {symbol} = {float(value):.3g}"
     return words
 
 
+def _fields(part) -> dict[str, Any]:
+    return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+
+
 def _details(synapse, notes) -> str:
-    words = [_times(shape) for shape in _shapes(synapse)]
-    if hasattr(synapse, "window"):
-        words.append(f"{synapse.kind} of {_times(synapse.window)}")
-    elif any(step > 1 for step in getattr(synapse, "stride", ())):
-        words.append(f"stride {_times(synapse.stride)}")
+    words = [times(shape) for shape in _shapes(synapse)]
+    words += [synapse.remark] if synapse.remark else []
     return " · ".join([", ".join(words)] * bool(words) + notes)
 
 

@@ -53,7 +53,8 @@ class Tanh(AbstractLagrangian):
 
     def log_slope(self, state):
         """Ln β − 2 ln cosh(β x), finite where tanh(β x) is rounded to one."""
-        return jnp.log(4 * self.beta) + _log_bell(2 * jnp.abs(self.beta * state))
+        beta = match(self, state.dtype).beta
+        return _log_bell(4 * beta, 2 * jnp.abs(beta * state))
 
 
 class Sigmoid(AbstractLagrangian):
@@ -90,7 +91,8 @@ class Sigmoid(AbstractLagrangian):
 
     def log_slope(self, state):
         """Ln β + ln g (1 − g), finite where g is rounded to zero or one."""
-        return jnp.log(self.beta) + _log_bell(jnp.abs(self.beta * state))
+        beta = match(self, state.dtype).beta
+        return _log_bell(beta, jnp.abs(beta * state))
 
 
 class RectifiedExponential(AbstractLagrangian):
@@ -143,6 +145,7 @@ class Absolute(AbstractLagrangian):
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
     elementwise: ClassVar = True
+    two_valued: ClassVar = True
     lacks_density: ClassVar = (
         "activations of Absolute are constant where states move, so have no density; "
         "take Tanh() or Sigmoid()."
@@ -157,6 +160,6 @@ class Absolute(AbstractLagrangian):
         return jnp.sign(state)
 
 
-def _log_bell(size: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Ln of exp(−x)/(1 + exp(−x))² for x ≥ 0."""
-    return -size - 2 * jnp.log1p(jnp.exp(-size))
+def _log_bell(height: Float[Array, ""], size: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Ln of height · exp(−x)/(1 + exp(−x))² for x ≥ 0."""
+    return jnp.log(height) - size - 2 * jnp.log1p(jnp.exp(-size))

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .dense import LateralSynapse
-from .elementwise import Absolute
 from .similar import SimilaritySynapse
 from .synapses import at
 
@@ -74,7 +73,7 @@ def swept(network: Any, states: States, held: Callable, key: Any) -> States:
 
         def one(states, index, name=name, layer=layer):
             flat, pulled = states[name].reshape(-1), network.pull(states)[name].reshape(-1)[index]
-            if isinstance(layer.lagrangian, Absolute):
+            if layer.lagrangian.two_valued:
                 # Both signs have the same energy then.
                 pulled = jnp.where(pulled == 0, flat[index], pulled)
             moved = flat.at[index].set(pulled).reshape(layer.shape)

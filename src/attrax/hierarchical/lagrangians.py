@@ -36,6 +36,15 @@ class AbstractLagrangian(eqx.Module):
     elementwise: Declared[bool]
     """Whether each neuron's activation depends on its own state alone."""
 
+    quadratic: ClassVar[bool] = False
+    """Whether L is ½|x|², so that activations are the states themselves."""
+
+    normalised: ClassVar[bool] = False
+    """Whether the activations of a layer always sum to one."""
+
+    two_valued: ClassVar[bool] = False
+    """Whether activations are −1 and +1: a neuron that is pulled to neither then stays as it is."""
+
     reach: ClassVar[Any] = 1.0
     """The length along which ∇²L changes, in units of the state; `None` where it is the same
     everywhere. Noise keeps its steps shorter."""
@@ -43,6 +52,11 @@ class AbstractLagrangian(eqx.Module):
     lacks_density: ClassVar[str | None] = None
     """Why states drawn at random give activations without a density, as where activations are
     constant or lie on a surface; `None` where activations have one."""
+
+    @property
+    def label(self) -> str:
+        """What it is called in a drawing."""
+        return type(self).__name__
 
     @abstractmethod
     def value(self, state: Float[Array, "..."]) -> Float[Array, ""]:
@@ -90,6 +104,7 @@ class Quadratic(AbstractLagrangian):
     domain: ClassVar[Range] = "signed"
     non_negative: ClassVar = False
     elementwise: ClassVar = True
+    quadratic: ClassVar = True
     reach: ClassVar = None
 
     def value(self, state):
@@ -149,6 +164,16 @@ class SeparationLagrangian(AbstractLagrangian):
     def non_negative(self) -> bool:
         """As of the separation."""
         return self.separation.non_negative
+
+    @property
+    def label(self) -> str:
+        """As of the separation."""
+        return self.separation.label
+
+    @property
+    def normalised(self) -> bool:
+        """As of the separation, where it takes the whole layer together."""
+        return self.separation.normalised and self.axis is None
 
     @property
     def elementwise(self) -> bool:

@@ -15,7 +15,6 @@ from . import surgery
 from .checks import check_network, check_states, checked_parts, sequence_of_layers
 from .drawing import described, drawn
 from .equations import drives, energies, lacks_update, pulls, relaxed, thawed
-from .lagrangians import SeparationLagrangian
 from .neurons import Neurons
 from .space import LayerSpace, States
 from .surgery import Joints, part_names
@@ -221,9 +220,7 @@ class HierarchicalMemory(AbstractStore):
         """How many memory neurons share the activation; `None` unless it always sums to one."""
         hidden = self.names[1:]
         lagrangian = self.neurons[hidden[0]].lagrangian if len(hidden) == 1 else None
-        if not isinstance(lagrangian, SeparationLagrangian) or not lagrangian.separation.normalised:
-            return None
-        if lagrangian.axis is not None:
+        if lagrangian is None or not lagrangian.normalised:
             return None
         weights = lagrangian.activation(self._completed(states)[hidden[0]])
         return 1 / jnp.sum(jnp.square(weights), dtype=accumulate(weights.dtype))

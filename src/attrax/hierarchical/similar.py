@@ -60,6 +60,11 @@ class SimilaritySynapse(AbstractSynapse):
         self.state_term = bool(state_term)
 
     @property
+    def label(self) -> str:
+        """With the similarity's."""
+        return f"{self.similarity.label} {type(self).__name__}"
+
+    @property
     def linear(self) -> tuple[bool, ...]:
         """In the memory neurons always; in the value neurons for dot products."""
         return (self.similarity.bilinear == "plain", True)
@@ -88,7 +93,7 @@ class SimilaritySynapse(AbstractSynapse):
         check_count(self, layers, 2)
         lower, upper = layers.values()
         check_shape("keys", self.keys, layers, (upper.size, lower.size))
-        if self.replaces and not isinstance(lower.lagrangian, Quadratic):
+        if self.replaces and not lower.lagrangian.quadratic:
             raise ValueError(
                 f"{type(self.similarity).__name__} replaces the ½|g|² of layer "
                 f"{next(iter(layers))!r}, whose Lagrangian must then be Quadratic(), but it is "

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..arithmetic import Range
+from ..checks import name_of
 from .neurons import Neurons
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
@@ -32,6 +33,16 @@ class AbstractSynapse(eqx.Module):
 
     drives: Declared[tuple[Range, ...] | Range]
     """For each layer, the sign of the −∂E/∂g by which it is driven; one answer for all."""
+
+    @property
+    def label(self) -> str:
+        """What it is called in a drawing."""
+        return type(self).__name__
+
+    @property
+    def remark(self) -> str:
+        """What a drawing says of it beside the shapes of its parameters."""
+        return ""
 
     @abstractmethod
     def __call__(self, *activations: Float[Array, "..."]) -> Float[Array, ""]:
@@ -74,6 +85,11 @@ class SynapseFunction(AbstractSynapse):
         if not callable(self.fn):
             raise TypeError(f"`fn` must be a function, but it is {type(self.fn).__name__}.")
 
+    @property
+    def label(self) -> str:
+        """The name of the function."""
+        return name_of(self.fn)
+
     def __call__(self, *activations: Float[Array, "..."]) -> Float[Array, ""]:
         """The function itself."""
         return self.fn(*activations)
@@ -85,6 +101,11 @@ class SynapseFunction(AbstractSynapse):
                 f"`linear` has {len(self.linear)} answers, but the function joins "
                 f"{len(layers)} layers, {named(layers)}."
             )
+
+
+def times(sizes: tuple[int, ...]) -> str:
+    """Sizes, for drawings."""
+    return " × ".join(str(size) for size in sizes)
 
 
 def at(answers, position: int):

@@ -92,6 +92,11 @@ class AbstractSeparation(eqx.Module):
     """The length along which the slope of the weights changes, in units of the score; `None` where
     it is the same everywhere. Noise keeps its steps shorter."""
 
+    @property
+    def label(self) -> str:
+        """What it is called in a drawing."""
+        return type(self).__name__
+
     @abstractmethod
     def __call__(
         self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None = None

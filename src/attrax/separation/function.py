@@ -8,7 +8,7 @@ import equinox as eqx
 from jaxtyping import Array, Bool, Float
 
 from ..arithmetic import Range
-from ..checks import NoEnergyError
+from ..checks import NoEnergyError, name_of, shape_of
 from .base import AbstractSeparation
 
 
@@ -48,15 +48,21 @@ class SeparationFunction(AbstractSeparation):
             )
         self.fn, self.domain = fn, domain
 
+    @property
+    def label(self) -> str:
+        """The name of the function."""
+        return name_of(self.fn)
+
     def __call__(
         self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None = None
     ) -> Float[Array, " n"]:
         """See `AbstractSeparation.__call__`."""
         weights = self.fn(scores) if mask is None else self._masked(scores, mask)
-        if getattr(weights, "shape", None) != scores.shape:
+        shape = shape_of(weights)
+        if shape != scores.shape:
             raise ValueError(
                 f"The separation function must return one weight a score, shape {scores.shape}, "
-                f"but it returned {getattr(weights, 'shape', type(weights).__name__)}."
+                f"but it returned {type(weights).__name__ if shape is None else shape}."
             )
         return weights
 

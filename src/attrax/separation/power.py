@@ -89,6 +89,12 @@ class Power(AbstractAdditive):
         self.scale = positive("scale", scale)
 
     @property
+    def label(self) -> str:
+        """With its degree; ReLU for the rectified one of degree 1."""
+        plain = f"Power({self.degree:g})"
+        return plain if not self.rectified else "ReLU" if self.degree == 1 else f"rectified {plain}"
+
+    @property
     def reference(self):
         """The largest score of those that weigh anything, or the largest |score|."""
         return "ghost" if self.rectified else "magnitude"

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, inverse, shift
+from ..arithmetic import Range, inverse, match, shift
 from ..checks import POSITIVE, positive
 from .base import AbstractAdditive, Shares
 
@@ -72,9 +72,9 @@ class Softmax(AbstractExponential):
 
     def shares(self, scores, axis=None):
         """The weights themselves."""
-        scaled = self.beta * scores
-        total = jax.nn.logsumexp(scaled, axis, keepdims=True)
-        return Shares(self.beta, jnp.log(self.beta) + scaled - total, None, axis)
+        beta = match(self, scores.dtype).beta
+        total = jax.nn.logsumexp(beta * scores, axis, keepdims=True)
+        return Shares(beta, jnp.log(beta) + beta * scores - total, None, axis)
 
 
 class GhostSoftmax(AbstractExponential):
@@ -104,10 +104,10 @@ class GhostSoftmax(AbstractExponential):
 
     def shares(self, scores, axis=None):
         """The weights themselves, beside the silent memory's."""
-        scaled = self.beta * scores
-        total = jnp.logaddexp(jax.nn.logsumexp(scaled, axis, keepdims=True), 0.0)
-        logs = jnp.log(self.beta) + scaled - total
-        return Shares(self.beta, logs, jnp.log(self.beta) - total, axis)
+        beta = match(self, scores.dtype).beta
+        total = jnp.logaddexp(jax.nn.logsumexp(beta * scores, axis, keepdims=True), 0.0)
+        logs = jnp.log(beta) + beta * scores - total
+        return Shares(beta, logs, jnp.log(beta) - total, axis)
 
 
 class Exponential(AbstractExponential):
@@ -137,7 +137,8 @@ class Exponential(AbstractExponential):
 
     def log_slope(self, scores):
         """Ln β + β s, where the weights themselves would overflow."""
-        return jnp.log(self.beta) + self.beta * scores
+        beta = match(self, scores.dtype).beta
+        return jnp.log(beta) + beta * scores
 
 
 def _exp(beta, difference):

@@ -2,6 +2,12 @@
 
 from .base import AbstractSimilarity as AbstractSimilarity
 from .base import SimilarityFunction as SimilarityFunction
+from .centroids import AbstractCentroid as AbstractCentroid
+from .centroids import AbstractSummedCentroid as AbstractSummedCentroid
+from .centroids import WeightedMean as WeightedMean
+from .centroids import WeightedMedian as WeightedMedian
+from .centroids import WeightedMode as WeightedMode
+from .centroids import WeightedSum as WeightedSum
 from .distances import Euclidean as Euclidean
 from .distances import Hamming as Hamming
 from .distances import Manhattan as Manhattan

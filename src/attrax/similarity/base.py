@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..arithmetic import Range, accumulate
-from ..checks import is_concrete
+from ..checks import is_concrete, name_of, shape_of
 from .centroids import AbstractCentroid
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
@@ -73,6 +73,11 @@ class AbstractSimilarity(eqx.Module):
     def features(self, rows: Float[Array, "n d"]) -> Float[Array, "n m"] | None:
         """φ(row) of each row, where scores are s = φ(k)·φ(q); `None` where they are not."""
         return None
+
+    @property
+    def label(self) -> str:
+        """What it is called in a drawing."""
+        return type(self).__name__
 
     @property
     def lacks_centroid(self) -> str | None:
@@ -142,6 +147,11 @@ class SimilarityFunction(AbstractSimilarity):
             )
         self.fn, self.rowwise, self.range = fn, rowwise, range
 
+    @property
+    def label(self) -> str:
+        """The name of the function."""
+        return name_of(self.fn)
+
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
         if weight is not None and len(inspect.signature(self.fn).parameters) < 3:
@@ -150,9 +160,10 @@ class SimilarityFunction(AbstractSimilarity):
                 "(keys, query) cannot: give it a third argument `weight` (d,)."
             )
         scores = self.fn(keys, query) if weight is None else self.fn(keys, query, weight)
-        if getattr(scores, "shape", None) != keys.shape[:1]:
+        shape = shape_of(scores)
+        if shape != keys.shape[:1]:
             raise ValueError(
                 f"The similarity function must return one score a key, shape {keys.shape[:1]}, "
-                f"but it returned {getattr(scores, 'shape', type(scores).__name__)}."
+                f"but it returned {type(scores).__name__ if shape is None else shape}."
             )
         return scores

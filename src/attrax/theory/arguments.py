@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -25,8 +26,9 @@ def reals(**arguments: Numbers) -> tuple[Array, ...]:
     arrays = {name: as_floats(name, value) for name, value in arguments.items()}
     strong = [
         array.dtype
-        for name, array in arrays.items()
-        if jnp.issubdtype(getattr(arguments[name], "dtype", int), jnp.floating)
+        for value, array in zip(arguments.values(), arrays.values(), strict=True)
+        if isinstance(value, jax.Array | np.ndarray | np.generic)
+        and jnp.issubdtype(value.dtype, jnp.floating)
     ]
     widest = max(strong, key=lambda dtype: jnp.finfo(dtype).bits, default=jnp.result_type(float))
     shapes = {name: array.shape for name, array in arrays.items()}

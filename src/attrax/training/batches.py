@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import whole_number
+from ..checks import shape_of, whole_number
 
 
 class Batches:
@@ -108,7 +108,7 @@ def takes(name: str, function: Callable, arguments: str, extra: str) -> bool:
 def _checked_rows(batches) -> tuple[Any, int]:
     leaves = jax.tree.leaves(batches, is_leaf=lambda x: isinstance(x, list) or x is None)
     if not leaves or not all(isinstance(x, jax.Array | np.ndarray) for x in leaves):
-        other = next((type(x).__name__ for x in leaves if not hasattr(x, "shape")), "empty")
+        other = next((type(x).__name__ for x in leaves if shape_of(x) is None), "empty")
         raise TypeError(
             "`batches` must be an array, several in a tuple or dictionary, or a function of the "
             f"step, but has a part that is {other}."

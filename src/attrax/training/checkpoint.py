@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import FileFormatError
+from ..checks import FileFormatError, name_of
 from ..saving import DAMAGE, KINDS, check_folder, read_file, write_file
 
 _MAGIC = b"ATTRAX\x00L"
@@ -109,7 +109,7 @@ def entries(value: Any, where: str) -> Iterator[tuple[str, str]]:
         for key, part in value.items():
             yield from entries(part, f"{where}[{key!r}]")
     else:
-        yield where, getattr(value, "__name__", type(value).__name__)
+        yield where, name_of(value)
 
 
 def _fingerprint(array, where: str) -> str:

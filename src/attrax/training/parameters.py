@@ -141,7 +141,8 @@ def _leaves(
         if not keys:
             yield _Leaf(path, node, frozen, given, positive)
         elif part is not None:
-            name, where = getattr(keys[0], "name", None), (*path, *keys)
+            field = isinstance(keys[0], jax.tree_util.GetAttrKey)
+            name, where = keys[0].name if field else None, (*path, *keys)
             yield from _leaves(
                 part,
                 where,
