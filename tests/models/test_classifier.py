@@ -169,6 +169,39 @@ def test_training_learns_and_goes_on_from_a_checkpoint(tmp_path):
     np.testing.assert_array_equal(again.losses, whole.losses)
 
 
+def test_steps_are_those_of_the_papers_formulas(x64):
+    """Worked out label by label, n = 20 and m = 30."""
+    n, m, temperature, steps = 20, 30, 9.0, 10
+    trained = train_dense_classifier(
+        classifier(n, temperature=temperature),
+        IMAGES,
+        LABELS,
+        epochs=steps,
+        power=m,
+        batch_size=B,
+        key=jax.random.key(0),
+    )
+    memories, velocity = MEMORIES, np.zeros_like(MEMORIES)
+    resting = np.concatenate([IMAGES, -np.ones((B, C))], axis=1)
+    for step in range(steps):
+        gradient = np.zeros_like(memories)
+        below = np.maximum(resting @ memories.T, 0) / temperature
+        for label in range(C):
+            raised = resting.copy()
+            raised[:, N + label] = 1
+            above = np.maximum(raised @ memories.T, 0) / temperature
+            c = np.tanh(np.sum(above**n - below**n, axis=1))
+            t = np.where(label == LABELS, 1.0, -1.0)
+            outer = 2 * m * n / temperature * (c - t) ** (2 * m - 1) * (1 - c) * (1 + c)
+            gradient += (outer[:, None] * above ** (n - 1)).T @ raised
+            gradient -= (outer[:, None] * below ** (n - 1)).T @ resting
+        velocity = 0.6 * velocity - gradient
+        largest = np.maximum(np.abs(velocity).max(axis=1, keepdims=True), 1e-30)
+        memories = np.clip(memories + 0.04 * 0.998**step * velocity / largest, -1, 1)
+    assert np.abs(memories - MEMORIES).max() > 0.1
+    np.testing.assert_allclose(trained.model.memories, memories, atol=1e-9)
+
+
 def test_the_largest_change_falls_from_epoch_to_epoch():
     """Also where an epoch is no whole number of steps: five thirds, of 250 images by 150."""
     seen = []
