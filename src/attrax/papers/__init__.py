@@ -44,12 +44,9 @@ class System(NamedTuple):
 def systems() -> list[System]:
     """All systems, by slug; reads files only.
 
-    **Returns:** a `System` for each folder beside this file that is a package, and for each module
-    that lists its claims.
+    **Returns:** a `System` for each folder beside this file that is a package.
     """
-    folders = [_describe(path.parent) for path in _HERE.glob("*/__init__.py")]
-    modules = [_describe_module(path) for path in _HERE.glob("*.py")]
-    return sorted([*folders, *(system for system in modules if system is not None)])
+    return sorted(_describe(path.parent) for path in _HERE.glob("*/__init__.py"))
 
 
 def reproduce(
@@ -97,15 +94,12 @@ def reproduce(
     from .panels import Panel
 
     name = slug.replace("-", "_")
-    if not (_HERE / name).is_dir():
-        module = importlib.import_module(f".{name}", __name__)
-        return module.run(profile, data, seed, out, started=started)
     claims = collect(importlib.import_module(f".{name}", __name__), Claim)
     panels = collect(importlib.import_module(f".{name}.figure", __name__), Panel)
     run = Run(profile, data, seed)
     results = check_claims(tuple(claims.values()), run, threads)
     seconds = time.perf_counter() - started
-    recorded = _read(_HERE / name / "results.json")
+    recorded = _read(_HERE / name)["claims"]
     unsettled = {c["name"] for c in recorded if c["verdict"] in ("fails", "not decided")}
     reproduction = Reproduction(slug, profile, seconds, results, run, panels, frozenset(unsettled))
     if out is not None:
@@ -113,31 +107,18 @@ def reproduce(
     return reproduction
 
 
-def _read(record: Path) -> list[dict[str, Any]]:
-    """The claims of a recorded run; none if there is no record yet."""
-    return json.loads(record.read_text(encoding="utf-8"))["claims"] if record.exists() else []
-
-
 def _describe(folder: Path) -> System:
     slug = folder.name.replace("_", "-")
     tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
     title = (ast.get_docstring(tree) or slug).splitlines()[0].rstrip(".")
-    return _count(slug, title, folder / "results.json")
-
-
-def _describe_module(path: Path) -> System | None:
-    """A system in modules of its own, which judges the claims in its `CLAIMS` by itself."""
-    source = path.read_text(encoding="utf-8")
-    if "\nCLAIMS = (" not in source:
-        return None
-    slug = path.stem.replace("_", "-")
-    title = (ast.get_docstring(ast.parse(source)) or slug).splitlines()[0].rstrip(".")
-    return _count(slug, title, _HERE / "results" / f"{slug}.json")
-
-
-def _count(slug: str, title: str, record: Path) -> System:
-    if not record.exists():
-        return System(slug, title, 0, 0, 0.0)
-    recorded = json.loads(record.read_text(encoding="utf-8"))
+    recorded = _read(folder)
     verdicts = [claim["verdict"] for claim in recorded["claims"]]
     return System(slug, title, verdicts.count("holds"), len(verdicts), recorded["seconds"])
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """The recorded full run; one of no claims where there is none yet."""
+    record = folder / "results.json"
+    if not record.exists():
+        return {"claims": [], "seconds": 0.0}
+    return json.loads(record.read_text(encoding="utf-8"))
