@@ -157,7 +157,8 @@ def test_random_starts_find_patterns_by_degree_and_rule(monkeypatch):
 
 
 def test_half_of_the_starts(monkeypatch):
-    run = Run(sizes={"half.sizes": (50,), "half.networks": (16,), "half.starts": 40})
+    kinds = {f"half.networks, {kind}": (16,) for kind in m.LOADS}
+    run = Run(sizes={"half.sizes": (50,), "half.starts": 40, **kinds})
     random, patterns = (m.half(run, kind).ratio.mean() for kind in ("random", "patterns"))
     assert 0.8 < random < 1.4 < patterns
     other = partial(dense_memory, degree=2, rectified=False)

@@ -103,8 +103,8 @@ class Claim:
             if verdict == "fails" and self.judge(evidence.intervention).verdict == "holds":
                 verdict = "differs"
         error = error if sd is not None or evidence.error is not None else None
-        shown = (None if x is None or math.isnan(x) else x for x in (mean, sd, error))
-        return Result(self.text, self.paper, *shown, verdict, self.source, evidence.note)
+        mean, sd, error = (None if x is None or math.isnan(x) else x for x in (mean, sd, error))
+        return Result(self.text, self.paper, mean, sd, error, verdict, self.source, evidence.note)
 
     def check(self, run: "Run") -> "Result":
         """Measure and judge; **not run** if the measurement says that it cannot be made here."""

@@ -109,7 +109,7 @@ def xor(run) -> dict[tuple[int, bool], float]:
 
     def share(degree, rectified) -> float:
         pull = jax.vmap(dense_memory(rows, degree, rectified=rectified).pull)
-        ends = [np.asarray(pull(1.0 * rows * [1, 1, side]))[:, 2] for side in (1, -1)]
+        ends = [np.asarray(pull(jnp.asarray(rows * [1.0, 1, side])))[:, 2] for side in (1, -1)]
         return float(np.mean(np.all(ends == rows[:, 2], axis=0)))
 
     return {kind: share(*kind) for kind in (*SOLVE, *CANNOT)}
@@ -242,7 +242,8 @@ def half(run, kind: str) -> Half:
     """K of one half: of "random" starts, of the same for a "rectified" F, or of starts at
     "patterns"."""
     sizes = run.pick("half.sizes", quick=(50, 140), full=(50, 100, 200, 400))
-    networks = run.pick("half.networks", quick=(64, 24), full=(128, 64, 32, 16))
+    few = (128, 48) if kind == "patterns" else (64, 24)
+    networks = run.pick(f"half.networks, {kind}", quick=few, full=(128, 64, 32, 16))
     starts = run.pick("half.starts", quick=25, full=25)
 
     def perfect(memory, patterns, key):
@@ -315,7 +316,8 @@ def learnt(run, degree: int) -> Learnt:
     seeds = run.pick("learnt.seeds", quick=3, full=3)
     each = [_train(run, degree, number) for number in range(seeds)]
     epochs, *_, keys, shape = each[0]
-    return Learnt(epochs, *(np.stack([part[i] for part in each]) for i in (1, 2, 3)), keys, shape)
+    error, votes, active = (np.stack([part[i] for part in each]) for i in (1, 2, 3))
+    return Learnt(epochs, error, votes, active, keys, shape)
 
 
 def _train(run, degree: int, number: int) -> tuple:
