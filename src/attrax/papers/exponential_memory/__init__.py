@@ -61,7 +61,7 @@ def rises(damage, alpha, least, note):
 
 
 more_with_size = [
-    rises(0.0, 0.3, 0, " Pairs a unit apart let 0.95 of networks keep all from N = 73 on."),
+    rises(0.0, 0.3, 0, " Pairs a unit apart let 0.95 of networks keep all from N = 71 on."),
     rises(0.1, 0.15, 0.05, ""),
 ]
 
@@ -84,7 +84,7 @@ def grows_by_half_ln_2(run):
     return Evidence(slope, note, error)
 
 
-@claim(paper="1 for N → ∞", source="Demircigil et al. (2017); law of pairs", least=0.95, most=1.05)
+@claim(paper="–", source="asked here; law of pairs", least=0.95, most=1.05)
 def networks_end_where_pairs_say(run):
     """N = 20, ρ = 0.1 to 0.2: α up to which all are repaired, over what pairs of patterns allow"""
     return run(m.edges, "all", "all", 2, 3, 4)
