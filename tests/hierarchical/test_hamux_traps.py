@@ -1,6 +1,6 @@
 """What went wrong in HAMUX 0.2.2 does not go wrong here: each of its faults, tried.
 
-What HAMUX does in each case is in docs/systems/hamux.md.
+What HAMUX does in each case is in docs/coming-from-hamux.md.
 """
 
 import ast
