@@ -124,7 +124,7 @@ def toy(turned=0):
     return cf.Images("toy", rows[:200], labels[:200], rows[200:], test, (9, 9, 1), 2)
 
 
-SMALL = {"sizes": (4, 2), "steps": 40, "seeds": 2, "rates": (1e-2,), "relaxed": 40}
+SMALL = {"trained": "", "sizes": (4, 2), "steps": 40, "seeds": 2, "rates": (1e-2,), "relaxed": 40}
 
 
 @pytest.mark.parametrize("kind", ["MLP", "dense, at rest"])

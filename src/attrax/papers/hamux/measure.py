@@ -79,7 +79,7 @@ def _normed(x, reduce):
 def identities(run) -> tuple[float, float]:
     """Largest differences, relative to what is compared where that is above one: of the activation
     from ∇L and from its formula, and of ∇ₓE from (∇²L) x, which is ∂E/∂g = x by the chain rule."""
-    x, known = 2 * np.random.default_rng(run.seed).normal(size=(3, 6)), lagrangians()
+    x, known = 2 * np.random.default_rng(run.seed).normal(size=(3, 6)), [*lagrangians().values()]
 
     def derive(lagrangian, state):
         layer = Neurons(state.shape, lagrangian)
@@ -89,23 +89,17 @@ def identities(run) -> tuple[float, float]:
     def differ(ours, expected):
         return np.max(np.abs(ours - expected) / np.maximum(1, np.abs(expected)))
 
-    def derive_all(state):
-        return {name: derive(each, state) for name, (each, _) in known.items()}
-
     activation, legendre = [], []
-    for name, derived in jax.jit(derive_all)(jnp.asarray(x)).items():
-        own, slope, bent, moved = map(np.asarray, derived)
-        activation += [differ(own, slope), differ(own, known[name][1](x))]
+    derive_all = jax.jit(lambda x: [derive(lagrangian, x) for lagrangian, _ in known])
+    for (own, slope, bent, moved), (_, formula) in zip(derive_all(x), known, strict=True):
+        activation += [differ(own, slope), differ(own, formula(x))]
         legendre.append(differ(bent, moved))
     return float(np.max(activation)), float(np.max(legendre))
 
 
 def readme_network(sign: float = 1.0) -> HierarchicalMemory:
-    """The README's network of three layers, both weights drawn from the key 0.
-
-    `sign` is 1 for the `LinearSynapse` that HAMUX ships, −1 for the one that the README writes by
-    hand, whose energy has a plus sign.
-    """
+    """The README's network, both weights drawn from the key 0. The `sign` is 1 for the synapse that
+    HAMUX ships, −1 for the one that the README writes by hand, whose energy has a plus sign."""
     key, size = jax.random.key(0), 0.02 * sign
     first, second = (size * np.asarray(jax.random.normal(key, (n, 9), "float32")) for n in (7, 8))
     return HierarchicalMemory(
@@ -255,16 +249,15 @@ def learning_rate(run, kind: str) -> float:
 
 def trained(run, kind: str, number: int):
     """A classifier of some kind, by the number of its seed."""
-    steps = run.pick("steps", quick=300 if kind.startswith("dense") else 0, full=1000)
-    if not steps:
+    if not kind.startswith(run.pick("trained", quick="dense", full="")):
         raise NotRun("Needs minutes of training: attrax reproduce hamux --profile full.")
-    x, y = run(images)[1:3]
+    (x, y), steps = run(images)[1:3], run.pick("steps", quick=300, full=1000)
     return _fit(run, kind, number, run(learning_rate, kind), x, y, steps)
 
 
 class Accuracies(NamedTuple):
-    """The shares of test images that a kind of classifier reads right, by seed, how many weights
-    and biases it has, and at what learning rate it learnt."""
+    """Shares of test images that classifiers of one kind read right, by seed; how many weights and
+    biases they have, and the rate at which they learnt."""
 
     shares: np.ndarray
     weights: int
@@ -324,11 +317,10 @@ def digits(run, name: str) -> np.ndarray:
     for number in range(run.pick("digits.seeds", quick=3, full=5)):
         split = cf.load_images(run.load, "digits", 1797, 450, run.seed + number)
         key, order = jax.random.split(jax.random.fold_in(jax.random.key(run.seed), number))
-        sizes = split.x.shape[1], split.classes
+        model: Any = cf.logistic_regression(key, split.x.shape[1], split.classes)
         if name in HN:
-            model: Any = cf.Reader(hn_network(key, *sizes, name), after_steps)
-        else:
-            model = cf.logistic_regression(key, *sizes)
+            network = hn_network(key, split.x.shape[1], split.classes, name)
+            model = cf.Reader(network, after_steps)
         model = _learn(model, 1e-2, split.x, split.y, steps, order)
         shares.append(cf.accuracy(model, split.test_x, split.test_y))
     return np.array(shares)
