@@ -236,8 +236,10 @@ def _fit(run, kind: str, number: int, rate: float, x, y, steps: int):
 
 
 def learning_rate(run, kind: str) -> float:
-    """The rate at which a short training reads most of the images right that it does not learn."""
-    rates, steps = run.pick("rates", quick=(5e-3,), full=(1e-3, 3e-3, 1e-2, 3e-2)), 300
+    """The rate at which a training as long as others reads most of the images right that it does
+    not learn."""
+    rates = run.pick("rates", quick=(5e-3,), full=(3e-4, 1e-3, 3e-3, 1e-2, 3e-2))
+    steps = run.pick("steps", quick=300, full=1000)
     (x, y), held = run(images)[1:3], len(run(images).x) // 6
 
     def judge(rate):
