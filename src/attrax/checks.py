@@ -175,6 +175,15 @@ def name_of(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
+def check_function(name: str, value: Any) -> None:
+    """Refuse what cannot be called.
+
+    **Raises:** `TypeError` that says what it is.
+    """
+    if not callable(value):
+        raise TypeError(f"`{name}` must be a function, but it is {type(value).__name__}.")
+
+
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Refuse a value that is not among the choices."""
     if value not in choices:

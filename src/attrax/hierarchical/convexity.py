@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..arithmetic import Range
-from ..checks import is_concrete, name_of, shape_of
+from ..checks import check_function, is_concrete, name_of, shape_of
 from .lagrangians import AbstractLagrangian
 
 _SCALES = (0.1, 1.0, 10.0)
@@ -44,8 +44,7 @@ class ConvexFunction(AbstractLagrangian):
 
     def __check_init__(self):
         """Refuse what cannot be called."""
-        if not callable(self.fn):
-            raise TypeError(f"`fn` must be a function, but it is {type(self.fn).__name__}.")
+        check_function("fn", self.fn)
 
     @property
     def label(self) -> str:

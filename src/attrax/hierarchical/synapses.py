@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..arithmetic import Range
-from ..checks import name_of
+from ..checks import check_function, name_of
 from .neurons import Neurons
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
@@ -82,8 +82,7 @@ class SynapseFunction(AbstractSynapse):
 
     def __check_init__(self):
         """Refuse what cannot be called."""
-        if not callable(self.fn):
-            raise TypeError(f"`fn` must be a function, but it is {type(self.fn).__name__}.")
+        check_function("fn", self.fn)
 
     @property
     def label(self) -> str:
