@@ -61,6 +61,14 @@ BROKEN = {
         {"rectified_half_is_larger"},
     ),
     "another hidden layer": ({m.dual: np.ones(7)}, {"labels_become_a_hidden_layer"}),
+    "n = 3 behind": (
+        {
+            (m.learnt, 2): learnt([0.1, 0.05]),
+            (m.learnt, 3): learnt([0.2, 0.1]),
+            (m.learnt, 30): learnt([0.2, 0.1]),
+        },
+        {"third_degree_errs_no_more_than_second"},
+    ),
     "votes for all": (
         {(m.learnt, n): learnt([0.2, 0.1], votes=(9,)) for n in (2, 3)},
         {"features_vote_for_several_classes"},

@@ -171,6 +171,13 @@ with_2000_memories = [
 ]
 
 
+@claim(paper="–", source="asked here; Fig. 1 is of K = 2000", most=0)
+def third_degree_errs_no_more_than_second(run):
+    """MNIST, K = 100: test error of n = 3 less that of n = 2"""
+    errors = {n: run(m.learnt, n).error[:, -1] for n in m.RECIPES}
+    return Evidence(errors[3] - errors[2], f"The errors are {_list(errors, 3)}")
+
+
 @claim(paper="–", source="asked here; §4 has 3 to 5 for K = 2000", least=3, most=5)
 def features_vote_for_several_classes(run):
     """MNIST, K = 100, n = 2 and 3: classes that a memory votes for, mean"""
@@ -191,5 +198,5 @@ def single_memories_decide(run):
     return Evidence(shares[30], _list(shares))
 
 
-def _list(shares) -> str:
-    return ", ".join(f"n = {n}: {share.mean():.2f}" for n, share in shares.items()) + "."
+def _list(shares, digits=2) -> str:
+    return ", ".join(f"{share.mean():.{digits}f} (n = {n})" for n, share in shares.items()) + "."
