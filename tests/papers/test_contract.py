@@ -8,6 +8,7 @@ import types
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from attrax import papers
 from attrax.files import replace_file
@@ -204,6 +205,21 @@ def test_a_panel_is_a_picture_of_its_own(tmp_path):
     assert isinstance(line, Panel)
     assert (line.title, line.settings) == ("A line", {"xlabel": "x", "xlim": (0, 2)})
     assert (tmp_path / "line.png").stat().st_size < 50_000
+
+
+def test_a_panel_of_what_is_not_run_says_so(tmp_path):
+    @panel(xlabel="x", yscale="log")
+    def absent(ax, run):
+        """A set that is not here"""
+        ax.plot([1, 2])
+        raise NotRun("needs a data set: command")
+
+    ax = Figure().subplots()
+    absent.fill(ax, Run())
+    assert [text.get_text() for text in ax.texts] == ["not run"]
+    assert (ax.get_title(), len(ax.lines)) == ("A set that is not here", 0)
+    folder = example(panels={"absent": absent, "line": line}).write(tmp_path)
+    assert (folder / "figure.png").exists()
 
 
 def test_a_failing_writer_leaves_the_old_file(tmp_path):

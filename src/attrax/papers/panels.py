@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .contract import NotRun
+
 # Inches of one panel: two beside each other fill the column of a page.
 _WIDTH, _HEIGHT = 4.6, 3.4
 _DPI = 130
@@ -27,8 +29,18 @@ class Panel:
     bare: bool
 
     def fill(self, ax: Any, run: Callable) -> None:
-        """Draw into Axes, with title, labels and legend."""
-        self.draw(ax, run)
+        """Draw into Axes, with title, labels and legend.
+
+        A panel of what cannot be measured here says so, and the others are drawn all the same.
+        """
+        try:
+            self.draw(ax, run)
+        except NotRun:
+            ax.clear()
+            ax.set_axis_off()
+            ax.set_title(self.title, fontsize=10)
+            ax.text(0.5, 0.5, "not run", ha="center", va="center", transform=ax.transAxes)
+            return
         ax.set(**self.settings)
         ax.set_title(self.title, fontsize=10)
         if self.bare:
