@@ -242,8 +242,7 @@ def half(run, kind: str) -> Half:
     """K of one half: of "random" starts, of the same for a "rectified" F, or of starts at
     "patterns"."""
     sizes = run.pick("half.sizes", quick=(50, 140), full=(50, 100, 200, 400))
-    few = (128, 48) if kind == "patterns" else (64, 24)
-    networks = run.pick(f"half.networks, {kind}", quick=few, full=(128, 64, 32, 16))
+    networks = run.pick("half.networks", quick=(64, 24), full=(128, 64, 32, 16))
     starts = run.pick("half.starts", quick=25, full=25)
 
     def perfect(memory, patterns, key):
