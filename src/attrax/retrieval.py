@@ -93,7 +93,7 @@ def retrieve(
     - `known`: True for the entries that are right, shape (d,) or that of the queries. They are
       kept, and memories are compared by them alone; other entries of a query may be anything,
       NaN too.
-    - `chunk`: how many queries run together. Each chunk waits for its slowest query. `None` is 256,
+    - `chunk`: how many queries run together at most; chunks are of equal size. Each chunk waits for its slowest query. `None` is 256,
       and 1024 for a single read, in which none waits.
     - `path`: keep every state and energy; takes memory for `max_steps` states a query.
     - `certify`: watch the energy in every step; `found.certificate` then says that it never rose,
@@ -128,7 +128,9 @@ def retrieve(
     if known is not None and known.ndim > 1:
         masks = jnp.broadcast_to(known, queries.shape).reshape(flat.shape)
     keys = None if key is None else jax.random.split(key, flat.shape[0])
-    how = _How(memory, dynamics, chunk, path, certify)
+    parts = -(-flat.shape[0] // chunk)
+    # Chunks of equal size, so that the last is not filled up with queries that are run twice.
+    how = _How(memory, dynamics, -(-flat.shape[0] // parts), path, certify)
     if progress is None or progress is False:
         found = _run(how, flat, masks, keys)
     else:
@@ -207,13 +209,11 @@ def _run(how: _How, queries, known, keys) -> Retrieval:
         run = jax.vmap(_one, (None, 0, each, random), axis_name=QUERIES)
         return run(how, queries, mask, keys)
 
-    count = queries.shape[0]
-    if count <= how.chunk:
+    count, size = queries.shape[0], how.chunk
+    if count <= size:
         return batch(queries, known, keys)
-    parts = -(-count // how.chunk)
-    size = -(-count // parts)
     # The last chunk is filled with queries seen already, so that it never runs longer.
-    index = jnp.minimum(jnp.arange(parts * size), count - 1).reshape(parts, size)
+    index = jnp.minimum(jnp.arange(-(-count // size) * size), count - 1).reshape(-1, size)
     masks = known[index] if known is not None and known.ndim > 1 else None
     split = (queries[index], masks, None if keys is None else keys[index])
     found = jax.lax.map(lambda inputs: batch(*inputs), split)
@@ -251,16 +251,15 @@ def _with_progress(how: _How, queries, known, keys, progress) -> Retrieval:
     """The same chunks, one call each, with a report after every one."""
     if not is_concrete(queries):
         raise ValueError("`progress` needs concrete queries; leave it out under jit.")
-    count = queries.shape[0]
-    chunk = min(how.chunk, count)
+    count, size = queries.shape[0], how.chunk
     report, close = (progress, lambda: None) if callable(progress) else _bar(count)
     found = []
-    for begin in range(0, count, chunk):
-        index = np.minimum(np.arange(begin, begin + chunk), count - 1)
+    for begin in range(0, count, size):
+        index = np.minimum(np.arange(begin, begin + size), count - 1)
         masks = known if known is None or known.ndim == 1 else known[index]
         found.append(_run(how, queries[index], masks, None if keys is None else keys[index]))
         jax.block_until_ready(found[-1].steps)
-        report(min(begin + chunk, count), count)
+        report(min(begin + size, count), count)
     close()
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *found)
 
