@@ -185,7 +185,7 @@ def _checked(memory, queries, known):
     if queries.size == 0:
         raise ValueError(f"`queries` are empty: their shape is {queries.shape}.")
     memory.check_queries("queries", queries, known)
-    return queries.astype(memory.dtype), known
+    return queries.astype(memory.query_dtype), known
 
 
 class _How(eqx.Module):
