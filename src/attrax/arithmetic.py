@@ -126,12 +126,16 @@ def range_scale(
     """
     size = jnp.abs(jax.lax.stop_gradient(rows)).astype(accumulate(rows.dtype))
     if weight is not None:
-        size = jnp.where(weight != 0, size, 0.0)
+        size = jnp.where(_counts(weight, size), size, 0.0)
     limits = jnp.finfo(size.dtype)
     largest = jnp.max(size, axis=-1, keepdims=True)
     bounded = jnp.clip(largest, 4 * limits.tiny, limits.max / 8)
     # x = m 2^e, and the quotient m/x is exact.
     return jnp.where(largest == 0, 1.0, jnp.frexp(bounded)[0] / bounded)
+
+
+def _counts(weight, rows):
+    return jnp.broadcast_to(weight.astype(bool), rows.shape)
 
 
 def is_constant(
@@ -151,7 +155,7 @@ def is_constant(
     rows = jax.lax.stop_gradient(rows)
     low = high = rows
     if weight is not None:
-        low, high = (jnp.where(weight != 0, rows, end) for end in (jnp.inf, -jnp.inf))
+        low, high = (jnp.where(_counts(weight, rows), rows, end) for end in (jnp.inf, -jnp.inf))
     low, high = (jnp.min(low, -1, keepdims=True), jnp.max(high, -1, keepdims=True))
     return high - low <= 4 * jnp.finfo(rows.dtype).eps * jnp.maximum(high, -low)
 

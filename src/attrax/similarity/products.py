@@ -113,7 +113,7 @@ class Cosine(AbstractSimilarity):
         else:
             counted = weight.astype(dtype)
             # Entries that do not count may be too large for the scale of those that do.
-            wide = jnp.where(counted != 0, wide, 0.0)
+            wide = jnp.where(counted[None] != 0, wide, 0.0)
             squares = products(jnp.square(wide), counted)
             query = jnp.where(counted != 0, query, 0.0)
             own = jnp.sum(counted * jnp.square(query))
@@ -176,12 +176,12 @@ class Correlation(AbstractSimilarity):
         rounding = 8 * jnp.finfo(dtype).eps
         offset = jnp.zeros(keys.shape[:1], dtype)
         if not self.encoded:
-            keys = jnp.where(weight != 0, keys * range_scale(keys, weight), 0.0)
+            keys = jnp.where(weight[None] != 0, keys * range_scale(keys, weight), 0.0)
             query = jnp.where(weight != 0, query * range_scale(query, weight), 0.0)
             # An offset common to a row's entries would cancel with a loss of all figures below.
             alike = is_constant(keys, weight)
-            offset = jnp.sum(keys * weight, axis=-1) / count
-            keys = jnp.where(alike | (weight == 0), 0.0, keys - offset[:, None])
+            offset = jnp.sum(keys * weight[None], axis=-1) / count
+            keys = jnp.where(alike | (weight[None] == 0), 0.0, keys - offset[:, None])
         sums = products(keys, weight)
         raw = products(jnp.square(keys), weight)
         floor = rounding * raw + count * jnp.square(rounding * offset)
