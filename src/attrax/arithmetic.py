@@ -40,7 +40,7 @@ def weighted(weights: Float[Array, " n"], rows: Float[Array, "n v"]) -> Float[Ar
     return total[0] if scale is None else total[0] / scale
 
 
-def shift(scores: Float[Array, "*n"], reference: Float[Array, ""]) -> Float[Array, "*n"]:
+def shift(scores: Float[Array, "..."], reference: Float[Array, "..."]) -> Float[Array, "..."]:
     """min(scores - reference, 0), with inf - inf = 0: infinite scores tie with one another.
 
     The reference is the largest of the scores, or larger. Its derivative is the difference's.

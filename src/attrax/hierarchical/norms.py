@@ -62,14 +62,14 @@ class LayerNorm(AbstractLagrangian):
         part, dtype = match(self, state.dtype), accumulate(state.dtype)
         spread = self._spread(state)
         count = state.size // spread.size
-        total = count * jnp.sum(part.gamma * spread, dtype=dtype)
+        total = count * jnp.sum(part.gamma.astype(dtype) * spread)
         return total + jnp.sum(shift(part, state).astype(dtype) * state.astype(dtype))
 
     def activation(self, state):
         """γ (x − x̄)/√(mean (x − x̄)² + ε) + δ."""
         part = match(self, state.dtype)
         share = self._centred(state) / self._spread(state)
-        return (part.gamma * share).astype(state.dtype) + shift(part, state)
+        return part.gamma * share.astype(state.dtype) + shift(part, state)
 
     def check(self, shape):
         """Refuse a layer without these axes, or that δ does not fit."""
@@ -131,14 +131,14 @@ class SphericalNorm(AbstractLagrangian):
     def value(self, state):
         """γ √(Σ x² + ε) + Σ δ x, summed over the other axes."""
         part, dtype = match(self, state.dtype), accumulate(state.dtype)
-        norms = jnp.sum(part.gamma * self._norm(state), dtype=dtype)
+        norms = jnp.sum(part.gamma.astype(dtype) * self._norm(state))
         return norms + jnp.sum(shift(part, state).astype(dtype) * state.astype(dtype))
 
     def activation(self, state):
         """γ x/√(Σ x² + ε) + δ."""
         part, norm = match(self, state.dtype), self._norm(state)
         share = state.astype(norm.dtype) / jnp.where(norm == 0, 1.0, norm)
-        return (part.gamma * share).astype(state.dtype) + shift(part, state)
+        return part.gamma * share.astype(state.dtype) + shift(part, state)
 
     def check(self, shape):
         """Refuse a layer without these axes, or that δ does not fit."""

@@ -67,7 +67,9 @@ class Dot(AbstractSimilarity):
         if self.normalised == "none":
             return rows
         total = jnp.sum(rows, axis=-1, keepdims=True, dtype=accumulate(rows.dtype))
-        shares = jnp.where(total != 0, rows / jnp.where(total != 0, total, 1.0), 0.0)
+        shares = jnp.where(
+            total != 0, rows.astype(total.dtype) / jnp.where(total != 0, total, 1.0), 0.0
+        )
         return shares.astype(rows.dtype)
 
     def __call__(self, keys, query, weight=None):
@@ -76,7 +78,7 @@ class Dot(AbstractSimilarity):
             query = query * weight.astype(query.dtype)
         if self.normalised == "none":
             return products(keys, query)
-        query = (query * range_scale(query)).astype(query.dtype)
+        query = _scaled(query, range_scale(query))
         scores = products(keys, query)
         counted = jnp.ones_like(query) if weight is None else weight.astype(query.dtype)
         own = jnp.sum(query, dtype=scores.dtype)
@@ -84,6 +86,10 @@ class Dot(AbstractSimilarity):
         total = products(keys, counted) * own
         apart = total != 0
         return jnp.where(apart, scores / jnp.where(apart, total, 1.0), 0.0)
+
+
+def _scaled(row, scale):
+    return (row.astype(scale.dtype) * scale).astype(row.dtype)
 
 
 class Cosine(AbstractSimilarity):
