@@ -242,7 +242,8 @@ def _blockwise_jvp(primals, tangents):
         return total if axis is None else jax.lax.psum(total, axis)
 
     shared = (separation, query, fixed)
-    total = totals(shared, (d_separation, d_query, None))
+    at_rest = jax.tree.map(lambda leaf: None, fixed)
+    total = totals(shared, (d_separation, d_query, at_rest))
     moved = jnp.zeros((), sums.mass.dtype)
     if implicit:
         still = jax.tree.map(lambda leaf: None, (separation, query))
