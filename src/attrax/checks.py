@@ -151,6 +151,19 @@ def one_key(key: Any) -> Array:
     return key
 
 
+def check_index(index: Any, shape: tuple[int, ...]) -> None:
+    """Refuse whole numbers beyond an axis, for which JAX gives another entry.
+
+    **Raises:** `IndexError` that names the length of the axis.
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(part is None or part is Ellipsis for part in parts):
+        return
+    for part, size in zip(parts, shape, strict=False):
+        if isinstance(part, int | np.integer) and not -size <= part < size:
+            raise IndexError(f"There is no index {part} along an axis of length {size}.")
+
+
 def is_floats(value: Any, *shape: int | None) -> bool:
     """Whether a value is a floating-point array of a shape, `None` being any length but zero.
 

@@ -104,7 +104,15 @@ def recall_sheet(
         axes = list(made[0])
     if len(axes) != wanted:
         raise ValueError(f"`axes` must hold {wanted} Axes, but it holds {len(axes)}.")
-    lines = np.stack([np.asarray(each, dtype=float) for each in (stored, damaged, retrieved)])
+    given = {"stored": stored, "damaged": damaged, "retrieved": retrieved}
+    arrays = {name: np.asarray(each, dtype=float) for name, each in given.items()}
+    for name, array in arrays.items():
+        if array.shape != arrays["stored"].shape:
+            raise ValueError(
+                f"`{name}` must have the shape of `stored`, {arrays['stored'].shape}, "
+                f"but its shape is {array.shape}."
+            )
+    lines = np.stack(list(arrays.values()))
     images(lines, shape, axes[0], labels=("stored", "damaged", "retrieved"))
     if energies is not None:
         energy(energies, axes[1])
@@ -119,12 +127,15 @@ def curves(
     ax: Any = None,
     **style: Any,
 ):
-    """A line with markers, and a band of one standard deviation to either side.
+    """A line with markers, and a band around it.
 
     **Arguments:**
 
-    - `x`, `mean`: shape (n,).
-    - `sd`: half the width of the band, shape (n,); no band if `None`.
+    - `x`: shape (n,).
+    - `mean`: shape (n,); or an `attrax.evaluate.Band` of a value and its two ends, such as `each`
+      of `evaluate.capacity_scan`.
+    - `sd`: half the width of the band, shape (n,), or a `Band`, from whose `low` to whose `high`
+      it goes; that of `mean` if `None`, where it has one.
     - `label`: for the legend, which the caller draws.
     - `ax`: the Axes to draw on; those of pyplot if `None`.
     - `style`: passed to `Axes.plot`.
@@ -132,11 +143,18 @@ def curves(
     **Returns:** the Axes.
     """
     ax = _axes(ax)
-    x, mean = np.asarray(x, dtype=float), np.asarray(mean, dtype=float)
-    (line,) = ax.plot(x, mean, label=label, **{"marker": "o", "markersize": 3.5, **style})
-    if sd is not None:
-        sd = np.asarray(sd, dtype=float)
-        ax.fill_between(x, mean - sd, mean + sd, color=line.get_color(), alpha=0.18, lw=0)
+    ends = next((each for each in (sd, mean) if hasattr(each, "low")), None)
+    middle = mean.value if hasattr(mean, "value") else mean
+    x, middle = np.asarray(x, dtype=float), np.asarray(middle, dtype=float)
+    (line,) = ax.plot(x, middle, label=label, **{"marker": "o", "markersize": 3.5, **style})
+    if ends is not None:
+        low, high = (np.asarray(end, dtype=float) for end in (ends.low, ends.high))
+    elif sd is not None:
+        half = np.asarray(sd, dtype=float)
+        low, high = middle - half, middle + half
+    else:
+        return ax
+    ax.fill_between(x, low, high, color=line.get_color(), alpha=0.18, lw=0)
     return ax
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from .checks import as_floats, is_concrete, one_key, whole_number
+from .checks import as_floats, check_index, is_concrete, one_key, whole_number
+from .display import lines, shaped, spread, table
 from .dynamics.asynchronous import Asynchronous
 from .dynamics.base import AbstractDynamics, Outcome, check_dynamics, check_key
 from .dynamics.certificate import Certificate
@@ -29,7 +30,7 @@ class Retrieval(eqx.Module):
     """What `retrieve` found; leading axes are those of the queries.
 
     - `state` (..., v): what the memory answers.
-    - `outcome` (...): how each ended, an `Outcome`; `print` it, or compare with a member.
+    - `outcome` (...): how each ended, an `Outcome`: print it, index it, or compare it with a member.
     - `steps` (...): steps taken.
     - `energy` (...): of the final state; `None` where the memory has no energy, and after a single
       read, `OneRead`, which takes one pass over the memories where the energy of what was read
@@ -55,12 +56,83 @@ class Retrieval(eqx.Module):
 
     def summary(self) -> str:
         """How many retrievals ended in which way, one line a way, with the remedy."""
-        codes = np.asarray(self.outcome._value).reshape(-1)
-        lines = [
-            f"{count} of {codes.size}: {Outcome[_member(code)]}"
-            for code, count in zip(*np.unique(codes, return_counts=True), strict=True)
+        size = int(np.prod(self.outcome.shape))
+        counts = self.outcome.counts().items()
+        return "\n".join(
+            f"{count} of {size}: {Outcome[getattr(Outcome, name)]}" for name, count in counts
+        )
+
+    def raise_unless(self, *wanted: Outcome) -> "Retrieval":
+        """This retrieval itself, if every query ended in a wanted way.
+
+        ```python
+        state = attrax.retrieve(memory, queries).raise_unless(Outcome.converged).state
+        ```
+
+        **Arguments:**
+
+        - `wanted`: outcomes to be content with; `Outcome.converged` if none is given.
+
+        **Raises:** `RuntimeError` that says how many ended otherwise, where the first of them are,
+        and the remedy; `ValueError` under jit, where outcomes are not known yet.
+        """
+        if not is_concrete(self.outcome._value):
+            raise ValueError("`raise_unless` looks at outcomes: call it outside jit.")
+        wanted = wanted or (Outcome.converged,)
+        good = np.zeros(self.outcome.shape, bool)
+        for outcome in wanted:
+            good |= np.asarray(self.outcome == outcome)
+        if good.all():
+            return self
+        wrong = np.argwhere(~good)
+        places = [int(at[0]) if at.size == 1 else tuple(map(int, at)) for at in wrong[:5]]
+        where = ", ".join(map(str, places)) + (" and others" if len(wrong) > 5 else "")
+        others = self.outcome[~good] if good.ndim else self.outcome
+        texts = [
+            f"{count}: {Outcome[getattr(Outcome, name)]}" for name, count in others.counts().items()
         ]
-        return "\n".join(lines)
+        raise RuntimeError(
+            f"{len(wrong)} of {good.size} retrievals did not end as "
+            f"{' or '.join(each.name for each in wanted)}"
+            f"{f', at {where}' if good.ndim else ''}. {' '.join(texts)}"
+        )
+
+    def __getitem__(self, index) -> "Retrieval":
+        """The retrieval of one query, of a slice, or of a mask, along the axes of the queries."""
+        if not self.outcome.shape:
+            raise IndexError("This is the retrieval of one query, which cannot be indexed.")
+        check_index(index, self.outcome.shape)
+        return jax.tree.map(lambda leaf: leaf[index], self)
+
+    def __iter__(self):
+        """One query after another, along the first axis."""
+        return (self[i] for i in range(len(self.outcome)))
+
+    def __repr__(self) -> str:
+        """Outcomes, shapes and ranges in a few lines."""
+        return lines(*self._rows())
+
+    def _repr_html_(self) -> str:
+        """The same as a table, as notebooks show it."""
+        return table(*self._rows())
+
+    def _rows(self) -> tuple[str, list[tuple[str, str]]]:
+        rows = [("state", shaped(self.state))]
+        outcome = self.outcome
+        if isinstance(outcome, Outcome):
+            rows.append(("outcome", repr(outcome).partition(": ")[2] or repr(outcome)))
+        for name in ("steps", "energy", "memories"):
+            value = getattr(self, name)
+            if value is not None:
+                rows.append((name, spread(value)))
+        for name in ("path", "energies"):
+            if getattr(self, name) is not None:
+                rows.append((name, shaped(getattr(self, name))))
+        if self.certificate is not None:
+            rows.append(("certificate", repr(self.certificate).removeprefix("Certificate: ")))
+        shape = getattr(self.state, "shape", ())[:-1]
+        title = "Retrieval of one query" if not shape else f"Retrieval of queries {tuple(shape)}"
+        return title, rows
 
 
 def retrieve(
@@ -273,7 +345,3 @@ def _bar(total: int):
         ) from None
     bar = tqdm(total=total, unit="query")
     return (lambda done, _: bar.update(done - bar.n)), bar.close
-
-
-def _member(code):
-    return jax.tree.unflatten(jax.tree.structure(Outcome.converged), [jnp.asarray(code)])

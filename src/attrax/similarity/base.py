@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from ..arithmetic import Range, accumulate
 from ..checks import is_concrete, name_of, shape_of
+from ..display import described
 from .centroids import AbstractCentroid
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
@@ -73,6 +74,10 @@ class AbstractSimilarity(eqx.Module):
     def features(self, rows: Float[Array, "n d"]) -> Float[Array, "n m"] | None:
         """φ(row) of each row, where scores are s = φ(k)·φ(q); `None` where they are not."""
         return None
+
+    def __repr__(self) -> str:
+        """Its name, with the numbers that it was given."""
+        return described(self)
 
     @property
     def label(self) -> str:

@@ -11,7 +11,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from ..arithmetic import standardise
-from ..checks import NoEnergyError, as_floats, as_mask, is_concrete
+from ..checks import NoEnergyError, as_floats, as_mask, is_concrete, shape_of
+from ..display import table, valued
 from ..separation import AbstractSeparation, Max, SeparationFunction, Softmax
 from ..separation.fold import Query, Reading, Rows, fold
 from ..similarity import AbstractSimilarity, Correlation, SimilarityFunction
@@ -140,6 +141,25 @@ class Memory(AbstractStore):
         **Raises:** `ValueError` that says what does not fit.
         """
         check_fields(self)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """See `AbstractStore.facts`."""
+        if shape_of(self.keys) is None:
+            return super().facts()
+        room, width = self.keys.shape
+        rows = f"{room}"
+        if self.filled is not None:
+            known = isinstance(self.filled, np.ndarray | jax.Array) and is_concrete(self.filled)
+            rows = f"{len(self) if known else 'some'} of {room} places"
+        facts = [("rows N", rows), ("entries d", f"{width}, {self.keys.dtype}")]
+        if self.heteroassociative:
+            facts.append(("values", valued(self.values)))
+        facts += [("similarity", repr(self.similarity)), ("separation", repr(self.separation))]
+        return [*facts, ("projection", self.projection)]
+
+    def _repr_html_(self) -> str:
+        """What is printed, as a table for notebooks."""
+        return table(type(self).__name__, self.facts())
 
     def __call__(self, query: ArrayLike) -> Float[Array, " v"]:
         """Exactly one read.
