@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from .checks import as_floats, is_concrete, one_key, whole_number
+from .checks import as_floats, as_mask, as_type, is_concrete, one_key, whole_number
 from .dynamics.asynchronous import Asynchronous
 from .dynamics.base import AbstractDynamics, Outcome, check_dynamics, check_key
 from .dynamics.certificate import Certificate
@@ -155,27 +155,9 @@ def _check_single(dynamics, watched, known):
 
 
 def _checked(memory, queries, known):
-    if known is None:
-        queries = as_floats("queries", queries)
-    else:
-        known = jnp.asarray(known)
-        if known.dtype != jnp.bool_:
-            raise TypeError(
-                "`known` must be boolean (True = the entry is right), "
-                f"but its entries are {known.dtype}."
-            )
-        queries = jnp.asarray(queries)
-        if known.shape not in (queries.shape, queries.shape[-1:]):
-            raise ValueError(
-                f"`known` must have shape {queries.shape[-1:]} or {queries.shape}, "
-                f"but its shape is {known.shape}."
-            )
-        if queries.ndim == 0:
-            raise ValueError("`queries` must have at least one axis, but are a single number.")
-        if is_concrete(known) and not bool(jnp.all(jnp.any(known, axis=-1))):
-            raise ValueError("`known` must know at least one entry of every query.")
-        hidden = jnp.where(known, queries, jnp.zeros((), queries.dtype))
-        queries = as_floats("queries", hidden)
+    if known is not None:
+        known = as_mask("known", known, None, "the entry is right")
+    queries = as_floats("queries", queries, known=known)
     width = memory.width
     if queries.ndim == 0 or queries.shape[-1] != width:
         raise ValueError(
@@ -185,7 +167,7 @@ def _checked(memory, queries, known):
     if queries.size == 0:
         raise ValueError(f"`queries` are empty: their shape is {queries.shape}.")
     memory.check_queries("queries", queries, known)
-    return queries.astype(memory.dtype), known
+    return as_type("queries", queries, memory.dtype), known
 
 
 class _How(eqx.Module):

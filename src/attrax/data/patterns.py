@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..checks import one_key
+
 _KINDS = ("binary", "gaussian", "unit")
 
 
@@ -34,6 +36,7 @@ def random_patterns(
     for name, value in (("n", n), ("d", d)):
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1.")
+    key = one_key(key)
     if kind == "binary":
         return jr.rademacher(key, (n, d), float)
     if kind not in _KINDS:
