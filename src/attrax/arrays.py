@@ -121,7 +121,7 @@ def _remedy(dtype) -> str:
 
 def _shown(entry: Any) -> str:
     """A float of three figures; long doubles too, which `format` would round to infinity."""
-    wide = isinstance(entry, np.longdouble) and not np.isfinite(float(entry))
+    wide = type(entry) is np.longdouble and not np.isfinite(float(entry))
     return np.format_float_scientific(entry, 3) if wide else f"{float(entry):.3g}"
 
 
@@ -188,7 +188,7 @@ def _plain(entry: Any) -> Any:
     # Pandas need not be there, and so is known by name.
     if entry is None or entry is np.ma.masked or type(entry).__name__ == "NAType":
         return None
-    if isinstance(entry, jax.Array) or isinstance(entry, np.ndarray):  # noqa: SIM101
+    if isinstance(entry, jax.Array | np.ndarray):
         return entry.item() if entry.shape == () else entry
     return entry
 
