@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .checks import as_doubles
+
 
 def images(
     rows: Any,
@@ -35,7 +37,7 @@ def images(
     **Raises:** `ValueError` for shapes that do not fit.
     """
     ax = _axes(ax)
-    grid = np.asarray(rows, dtype=float)
+    grid = as_doubles("rows", rows, missing=True)
     channels, height, width = _image_shape(shape)
     if grid.ndim == 2:
         columns = len(grid) if columns is None else columns
@@ -104,7 +106,8 @@ def recall_sheet(
         axes = list(made[0])
     if len(axes) != wanted:
         raise ValueError(f"`axes` must hold {wanted} Axes, but it holds {len(axes)}.")
-    lines = np.stack([np.asarray(each, dtype=float) for each in (stored, damaged, retrieved)])
+    given = {"stored": stored, "damaged": damaged, "retrieved": retrieved}
+    lines = np.stack([as_doubles(name, each, missing=True) for name, each in given.items()])
     images(lines, shape, axes[0], labels=("stored", "damaged", "retrieved"))
     if energies is not None:
         energy(energies, axes[1])
@@ -132,10 +135,10 @@ def curves(
     **Returns:** the Axes.
     """
     ax = _axes(ax)
-    x, mean = np.asarray(x, dtype=float), np.asarray(mean, dtype=float)
+    x, mean = as_doubles("x", x, missing=True), as_doubles("mean", mean, missing=True)
     (line,) = ax.plot(x, mean, label=label, **{"marker": "o", "markersize": 3.5, **style})
     if sd is not None:
-        sd = np.asarray(sd, dtype=float)
+        sd = as_doubles("sd", sd, missing=True)
         ax.fill_between(x, mean - sd, mean + sd, color=line.get_color(), alpha=0.18, lw=0)
     return ax
 
@@ -151,7 +154,7 @@ def energy(path: Any, ax: Any = None):
     **Returns:** the Axes.
     """
     ax = _axes(ax)
-    lines = np.atleast_2d(np.asarray(path, dtype=float))
+    lines = np.atleast_2d(as_doubles("path", path, missing=True))
     ax.plot(np.arange(lines.shape[1]), lines.T, marker="o", markersize=3, alpha=0.7)
     ax.set_xlabel("read")
     ax.set_ylabel("energy")
@@ -172,9 +175,9 @@ def energy_parts(parts: Mapping[str, Any], time: Any = None, ax: Any = None):
     **Returns:** the Axes.
     """
     ax = _axes(ax)
-    lines = {name: np.asarray(part, dtype=float) for name, part in parts.items()}
+    lines = {name: as_doubles(name, part, missing=True) for name, part in parts.items()}
     total = np.sum(list(lines.values()), axis=0)
-    time = np.arange(total.size) if time is None else np.asarray(time, dtype=float)
+    time = np.arange(total.size) if time is None else as_doubles("time", time, missing=True)
     for name, line in lines.items():
         ax.plot(time, line, lw=1.3, label=name)
     ax.plot(time, total, "k", lw=2.4, label="sum")

@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from .buckets import bucket, cut, join, take
-from .checks import as_floats, is_concrete, one_key, whole_number
+from .checks import as_floats, as_mask, as_type, is_concrete, one_key, whole_number
 from .dynamics.asynchronous import Asynchronous
 from .dynamics.base import AbstractDynamics, Outcome, check_dynamics, check_key
 from .dynamics.certificate import Certificate
@@ -128,7 +128,7 @@ def retrieve(
     flat = queries.reshape(-1, queries.shape[-1])
     masks = known
     if known is not None and known.ndim > 1:
-        masks = jnp.broadcast_to(known, queries.shape).reshape(flat.shape)
+        masks = known.reshape(flat.shape)
     how = _How(memory, dynamics, path, certify)
     concrete = is_concrete(*jax.tree.leaves((how, flat, masks, key)))
     if progress is not None and progress is not False:
@@ -162,27 +162,9 @@ def _check_single(dynamics, watched, known):
 
 
 def _checked(memory, queries, known):
-    if known is None:
-        queries = as_floats("queries", queries)
-    else:
-        known = jnp.asarray(known)
-        if known.dtype != jnp.bool_:
-            raise TypeError(
-                "`known` must be boolean (True = the entry is right), "
-                f"but its entries are {known.dtype}."
-            )
-        queries = jnp.asarray(queries)
-        if known.shape not in (queries.shape, queries.shape[-1:]):
-            raise ValueError(
-                f"`known` must have shape {queries.shape[-1:]} or {queries.shape}, "
-                f"but its shape is {known.shape}."
-            )
-        if queries.ndim == 0:
-            raise ValueError("`queries` must have at least one axis, but are a single number.")
-        if is_concrete(known) and not bool(jnp.all(jnp.any(known, axis=-1))):
-            raise ValueError("`known` must know at least one entry of every query.")
-        hidden = jnp.where(known, queries, jnp.zeros((), queries.dtype))
-        queries = as_floats("queries", hidden)
+    if known is not None:
+        known = as_mask("known", known, None, "the entry is right")
+    queries = as_floats("queries", queries, known=known)
     width = memory.width
     if queries.ndim == 0 or queries.shape[-1] != width:
         raise ValueError(
@@ -192,7 +174,7 @@ def _checked(memory, queries, known):
     if queries.size == 0:
         raise ValueError(f"`queries` are empty: their shape is {queries.shape}.")
     memory.check_queries("queries", queries, known)
-    return queries.astype(memory.dtype), known
+    return as_type("queries", queries, memory.dtype), known
 
 
 class _How(eqx.Module):
@@ -211,12 +193,12 @@ def _in_buckets(how: _How, queries, known, key, chunk: int, report) -> Retrieval
     full is filled up with its last query, so that it never runs longer.
     """
     count = queries.shape[0]
-    apart = known is not None and known.ndim > 1
+    each = known if known is not None and known.ndim > 1 else None
     parts, begin = [], 0
     while begin < count:
         size = _size(count - begin, chunk)
         there = min(size, count - begin)
-        rows, masks = take(queries, begin, size), take(known, begin, size) if apart else known
+        rows, masks = take(queries, begin, size), known if each is None else take(each, begin, size)
         found = _run(how, rows, masks, key, np.uint32(begin))
         parts.append(jax.tree.map(lambda leaf, n=there: cut(leaf, (n,)), found))
         begin += there
@@ -245,10 +227,11 @@ def _in_chunks(how: _How, queries, known, key, chunk: int) -> Retrieval:
     if parts == 1:
         return _run(how, queries, known, key, jnp.uint32(0))
     index = jnp.minimum(jnp.arange(parts * size, dtype=jnp.uint32), count - 1).reshape(parts, size)
-    apart = known is not None and known.ndim > 1
+    each = known if known is not None and known.ndim > 1 else None
 
     def batch(index):
-        return _run(how, queries[index], known[index] if apart else known, key, index[0])
+        masks = known if each is None else each[index]
+        return _run(how, queries[index], masks, key, index[0])
 
     found = jax.lax.map(batch, index)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], found)

@@ -5,6 +5,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..buckets import bucket, cut
+from ..checks import one_key
 
 # Up to so many rows, some are drawn and left out.
 _FEW = 1024
@@ -38,6 +39,7 @@ def random_patterns(
     for name, value in (("n", n), ("d", d)):
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1.")
+    key = one_key(key)
     # The first rows of more are the same, and few numbers of rows have to be compiled.
     drawn = bucket(n) if n <= _FEW else n
     if kind == "binary":

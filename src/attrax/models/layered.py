@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..checks import as_floats, positive
+from ..checks import as_floats, native, positive
 from ..hierarchical import (
     AbstractLagrangian,
     ConvolutionSynapse,
@@ -286,7 +286,7 @@ def _drawn(key, name, size, inputs):
 
 
 def _checked_rules(rules, blocks: int, count: int) -> np.ndarray:
-    named = np.asarray(rules)
+    named = np.asarray(native("rules", rules))
     if named.ndim != 2 or named.shape[1] != blocks or not len(named):
         raise ValueError(
             f"`rules` must have shape (rules, {blocks}), one primitive for each block, "

@@ -99,6 +99,7 @@ class Memory(AbstractStore):
                 f"{patterns.shape}."
             )
         if values is not None:
+            _check_values(values)
             values = as_floats("values", values, ndim=2)
             if values.shape[0] != count:
                 raise ValueError(
@@ -374,6 +375,16 @@ class Memory(AbstractStore):
 
 
 _standardised = jax.jit(standardise)
+
+
+def _check_values(values) -> None:
+    """Refuse a similarity or separation in the place of values."""
+    for kind, option in (AbstractSimilarity, "similarity"), (AbstractSeparation, "separation"):
+        known = isinstance(values, kind) or (isinstance(values, type) and issubclass(values, kind))
+        if known:
+            name = values.__name__ if isinstance(values, type) else type(values).__name__
+            article = "an" if name[0] in "AEIO" else "a"
+            raise TypeError(f"`values` is {article} {name}; write {option}={name}(...).")
 
 
 def _taking_part(patterns, filled):
