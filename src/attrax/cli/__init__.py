@@ -6,7 +6,7 @@ Nothing here imports JAX before a command needs it, so that `--help` answers at 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..version import __version__
 from . import wrong
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """The parser, and that of each command by its name."""
     form = argparse.RawDescriptionHelpFormatter
     parser = wrong.Parser(prog="attrax", description=_ABOUT, epilog=_ENDING, formatter_class=form)
@@ -67,7 +67,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     return parser, commands.choices
 
 
-def _command(word: str, commands: dict[str, argparse.ArgumentParser]) -> argparse.ArgumentParser:
+def _command(word: str, commands: Mapping[str, argparse.ArgumentParser]) -> argparse.ArgumentParser:
     if word not in commands:
         raise wrong.WrongCall(
             f"there is no command {word!r}.{wrong.nearest(word, commands)} "
@@ -261,6 +261,6 @@ def _info(args: argparse.Namespace) -> int:
     return info(args.json)
 
 
-def _help(topic: str | None, parser: argparse.ArgumentParser, commands: dict) -> int:
+def _help(topic: str | None, parser: argparse.ArgumentParser, commands: Mapping) -> int:
     (parser if topic is None else _command(topic, commands)).print_help()
     return 0

@@ -43,7 +43,10 @@ def find(text: str, what: str, out: Path) -> Places:
     path = Path(text).expanduser()
     suffixes = ", ".join(SUFFIXES)
     if path.is_dir():
-        files = [file for file in image_files(path) if out.resolve() not in file.resolve().parents]
+        files = image_files(path)
+        if path.resolve() in out.resolve().parents:
+            # What an earlier run restored is no picture to be restored.
+            files = [file for file in files if out.resolve() not in file.resolve().parents]
         if not files:
             raise WrongCall(f"{what} is {text!r}, which holds no picture ({suffixes})")
         return Places(files, path, True)

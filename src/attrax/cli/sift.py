@@ -27,11 +27,11 @@ def sift(
     constant = x.max(axis=1) == x.min(axis=1)
     remarks = [
         f"{names[i]} has the same value in every pixel, so there is nothing to recognise it by"
-        for i in np.flatnonzero(constant)
+        for i in np.flatnonzero(constant).tolist()
     ]
     seen: dict[bytes, int] = {}
     keep, copies = [], {}
-    for i in np.flatnonzero(~constant):
+    for i in np.flatnonzero(~constant).tolist():
         first = seen.setdefault(x[i].tobytes(), i)
         if first == i:
             keep.append(i)

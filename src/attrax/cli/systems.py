@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import textwrap
-from typing import Any, TextIO
+from typing import Any
 
 from .. import papers
 from ..papers import show
@@ -70,7 +70,7 @@ def reproduce(args: argparse.Namespace) -> int:
 class _Lines:
     """Prints each claim as it is measured."""
 
-    def __init__(self, stream: TextIO, several: bool):
+    def __init__(self, stream: Any, several: bool):
         self._stream, self._several = stream, several
         self._paint = Painter(stream)
 

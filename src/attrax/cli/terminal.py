@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from typing import TextIO
+from typing import Any
 
 # Green, yellow, blue, grey, red; each reads on a dark and on a light ground.
 _CODES = {"holds": "32", "differs": "33", "not decided": "36", "not run": "2", "fails": "1;31"}
@@ -10,7 +10,7 @@ _CODES = {"holds": "32", "differs": "33", "not decided": "36", "not run": "2", "
 _LEAST, _MOST = 40, 120
 
 
-def has_colours(stream: TextIO) -> bool:
+def has_colours(stream: Any) -> bool:
     """Whether a stream is shown in colour: a terminal, unless NO_COLOR or FORCE_COLOR say else."""
     if os.environ.get("NO_COLOR"):
         return False
@@ -27,7 +27,7 @@ def width() -> int:
 class Painter:
     """Colours of verdicts on a stream: a function of (verdict, text)."""
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: Any):
         self._on = has_colours(stream)
 
     def __call__(self, verdict: str, text: str) -> str:

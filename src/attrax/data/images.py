@@ -145,7 +145,7 @@ def _keep_readable(
             onerror(error)
     if not results:
         raise DatasetFormatError(
-            f"None of the {len(files)} images of {files[0].parent} can be read; save them anew."
+            f"No image beside {files[0]} can be read, nor that one; save them anew."
         )
     return results
 
