@@ -359,7 +359,7 @@ def test_noise_is_not_taken_for_a_picture(album, capsys, tmp_path):
     assert main([*call, "--out", str(tmp_path / "out")]) == 1
     (result,) = json.loads(capsys.readouterr().out)["restored"]
     assert not result["sure"]
-    assert result["probability"] < 0.5
+    assert result["confidence"] < 0.5
 
 
 def test_restore_never_writes_over_what_it_reads(album, capsys):

@@ -137,8 +137,9 @@ def _add_restore(commands) -> None:
         "Transparent parts count as white, 16 bits become 8, and pictures are in colour unless "
         "all clean ones are grey. Where holes are known, by --mask or --missing, the other pixels "
         "of a damaged picture are kept as they are; else it is restored as a whole. "
-        "How sure a match is: the probability of the clean picture, against the others and "
-        "against none of them, if what differs is noise; sure is 95 %% or more. "
+        "How sure a match is: the probability of the clean picture against the others and against "
+        "none of them, if what differs is noise, times the share of clean pictures that lead by "
+        "less when they are compared with the rest; sure is 95 % or more. "
         "Exit status: 0 if every picture was restored and is sure, 1 if not, 2 for a wrong call.",
     )
     command.add_argument("clean", metavar="CLEAN", help="a folder of pictures, or one file")

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 
 # So many clean pictures are tried as strangers to the others.
 _STRANGERS = 32
-_QUANTILE = 0.95
+# A match is sure from here on.
+SURE = 0.95
 
 
 class Views(NamedTuple):
@@ -44,18 +45,20 @@ class Evidence:
             logs = self._logs(x[i], None)
             others = np.delete(logs, i, axis=1)
             leads.append(max(map(_lead, others)))
-        self._usual = float(np.quantile(leads, _QUANTILE)) if count > 2 else 0.0
+        self._leads = np.array(leads if count > 2 else [0.0])
 
     def judge(
         self, query: Float[np.ndarray, " d"], known: Bool[np.ndarray, " d"] | None, index: int
-    ) -> tuple[float, bool]:
-        """The probability of a clean picture for a damaged one, and whether it is sure."""
+    ) -> float:
+        """How sure a clean picture is for a damaged one, from 0 to 1.
+
+        It is the picture's probability, times the share of strangers that lead by less.
+        """
         logs = max(self._logs(query, known), key=_lead)
         prior = math.log(len(logs)) + 0.5 * math.log(max(self._pixels(known), 2))
         odds = np.concatenate([logs - prior, [0.0]])
         weights = np.exp(odds - odds.max())
-        probability = float(weights[index] / weights.sum())
-        return probability, probability >= _QUANTILE and _lead(logs) > self._usual
+        return float(weights[index] / weights.sum() * np.mean(self._leads < _lead(logs)))
 
     def _pixels(self, known: Bool[np.ndarray, " d"] | None) -> float:
         """How many pixels are compared, a coloured one counting once."""

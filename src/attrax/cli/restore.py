@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 import textwrap
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..files import replace_file
 from ..retrieval import retrieve
 from ..stores.rows import Memory
 from . import pictures
-from .evidence import Evidence
+from .evidence import SURE, Evidence
 from .pictures import Missing, Places, Refused
 from .sift import sift
 from .terminal import Painter, width
@@ -200,18 +201,18 @@ def _judge(
     half = 0.5 * np.sum(np.square(clean.x), axis=1)
     index = int(np.argmax(clean.x @ state - half))
     mask = None if known.all() else known
-    probability, sure = evidence.judge(row, mask, index)
+    confidence = evidence.judge(row, mask, index)
     return {
         "file": name,
         "clean": clean.names[index],
-        "probability": round(probability, 4),
-        "sure": bool(sure),
+        "confidence": round(confidence, 4),
+        "sure": confidence >= SURE,
         "missing": round(1 - float(known.mean()), 4),
     }
 
 
 def _line(result: dict[str, Any]) -> str:
-    paint, percent = Painter(sys.stdout), f"{100 * result['probability']:.0f} %"
+    paint, percent = Painter(sys.stdout), f"{math.floor(100 * result['confidence'])} %"
     verdict = ("holds", "sure") if result["sure"] else ("fails", "unsure")
     start = f"{paint(verdict[0], f'{verdict[1]:<6}')}  {percent:>5}  "
     return start + f"{result['file']} was {result['clean']}"

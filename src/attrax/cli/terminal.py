@@ -33,4 +33,4 @@ class Painter:
     def __call__(self, verdict: str, text: str) -> str:
         """The text in the verdict's colour, or as it is."""
         code = _CODES.get(verdict)
-        return f"\x1b[{code}m{text}\x1b[0m" if self._on and code else text
+        return f"\x1b[{code}m{text}\x1b[0m" if self._on and code and text else text
