@@ -210,9 +210,7 @@ def _in_buckets(how: _How, queries, known, key, chunk: int, report) -> Retrieval
 
 def _size(count: int, chunk: int) -> int:
     """How many of the queries left run together: a power of four, or a whole chunk."""
-    size = bucket(count)
-    if size >= chunk:
-        size = chunk
+    size = min(bucket(count), chunk)
     # Queries that fill less than three quarters of many run faster as several full chunks.
     smaller = bucket(size) // 4
     return smaller if smaller >= _MANY and count < 0.75 * size else size
