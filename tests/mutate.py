@@ -67,7 +67,8 @@ def draw(count: int, seed: int) -> dict[int, Mutant]:
     while len(drawn) < count and any(kinds.values()):
         left = kinds[rng.choice(sorted(kind for kind in kinds if kinds[kind]))]
         mutant = left.pop(rng.randrange(len(left)))
-        drawn.setdefault((mutant.path, mutant.start, mutant.kind), mutant)
+        if mutant.compiles((ROOT / mutant.path).read_bytes()):
+            drawn.setdefault((mutant.path, mutant.start, mutant.kind), mutant)
     return dict(enumerate(drawn.values(), 1))
 
 

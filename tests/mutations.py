@@ -47,6 +47,14 @@ class Mutant:
     def applied(self, source: bytes) -> bytes:
         return source[: self.start] + self.new.encode() + source[self.end :]
 
+    def compiles(self, source: bytes) -> bool:
+        """Whether it is Python still: an operator may stand in a comment between its operands."""
+        try:
+            ast.parse(self.applied(source))
+        except SyntaxError:
+            return False
+        return True
+
 
 class Finder(ast.NodeVisitor):
     """Finds all changes that can be made to a file."""
@@ -70,12 +78,7 @@ class Finder(ast.NodeVisitor):
 
     def add(self, kind, node, new, span=None):
         start, end = span or self.span(node)
-        mutant = Mutant(self.path, node.lineno, kind, start, end, new)
-        try:
-            ast.parse(mutant.applied(self.source))
-        except SyntaxError:
-            return
-        self.mutants.append(mutant)
+        self.mutants.append(Mutant(self.path, node.lineno, kind, start, end, new))
 
     def between(self, kind, node, left, right, old, *new):
         """Replace the operator that stands between two operands."""
