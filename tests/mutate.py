@@ -38,10 +38,10 @@ TESTS = {
     "separation": ("separation", "conformance", "stores", "test_retrieval.py"),
     "stores": ("stores", "test_retrieval.py", "dynamics", "models", "conformance"),
     "spaces": ("test_retrieval.py", "dynamics", "stores", "models", "conformance"),
-    "dynamics": ("dynamics", "test_retrieval.py", "conformance"),
+    "dynamics": ("dynamics", "test_retrieval.py", "models/test_hopfield.py", "conformance"),
     "learning": ("learning", "models/test_hopfield.py", "stores/test_matrix.py"),
     "theory": ("theory",),
-    "hierarchical/equations.py": ("hierarchical", "conformance"),
+    "hierarchical/equations.py": ("hierarchical", "dynamics", "conformance"),
     "evaluate": ("evaluate",),
 }
 SHOWN = {"passed": "SURVIVED", "failed": "killed", "import": "no import", "time": "too slow"}
