@@ -55,7 +55,9 @@ class Memory(AbstractStore):
       with β = ln(1000 N)/g, g the 5 % quantile over at most 256 rows of a row's own score minus
       the best score of another.
     - `projection`: "sum" is Σ w value; "centroid" is the state that the weighted keys agree on
-      under the similarity, such as the mean or the median, and makes every energy descend.
+      under the similarity, such as the mean or the median, and makes every energy descend. `None`
+      is "sum", and "centroid" for `Hamming`, to which a sum that is off by rounding is another
+      state in every entry.
     - `filled`: shape (N,), True for rows that take part; all if `None`.
     - `capacity`: room for this many rows, ≥ N, so that `write` need not grow.
     - `block`: rows read at a time. `None` chooses: about a megabyte of keys once there are many.
@@ -86,7 +88,7 @@ class Memory(AbstractStore):
         *,
         similarity: AbstractSimilarity | Callable | None = None,
         separation: AbstractSeparation | Callable | None = None,
-        projection: Literal["sum", "centroid"] = "sum",
+        projection: Literal["sum", "centroid"] | None = None,
         filled=None,
         capacity: int | None = None,
         block: int | None = None,
@@ -107,7 +109,7 @@ class Memory(AbstractStore):
                 )
         if filled is not None:
             filled = as_mask("filled", filled, (count,))
-        if projection not in ("sum", "centroid"):
+        if projection not in (None, "sum", "centroid"):
             raise ValueError(f'`projection` must be "sum" or "centroid", but it is {projection!r}.')
         if similarity is None:
             similarity = Correlation(encoded=True)
@@ -115,11 +117,12 @@ class Memory(AbstractStore):
             similarity = SimilarityFunction(similarity)
         similarity.check("patterns", _taking_part(patterns, filled))
         self.heteroassociative = values is not None
+        given = patterns
         if similarity.encoded:
             values = patterns if values is None else values
             patterns = _standardised(patterns)
         if separation is None:
-            separation = Softmax(default_beta(similarity, patterns, filled))
+            separation = Softmax(default_beta(similarity, patterns, filled, given))
         elif not isinstance(separation, AbstractSeparation):
             separation = SeparationFunction(separation)
         check_domain(similarity, separation)
@@ -131,6 +134,8 @@ class Memory(AbstractStore):
         self.filled = storage.pad_mask(filled, count, size)
         self.similarity = similarity
         self.separation = separation
+        if projection is None:
+            projection = "centroid" if similarity.discrete else "sum"
         self.projection = projection
         self.block = block
         self.placement = None
