@@ -174,7 +174,7 @@ def _checked(memory, queries, known):
     if queries.size == 0:
         raise ValueError(f"`queries` are empty: their shape is {queries.shape}.")
     memory.check_queries("queries", queries, known)
-    return as_type("queries", queries, memory.dtype), known
+    return as_type("queries", queries, memory.query_dtype), known
 
 
 class _How(eqx.Module):

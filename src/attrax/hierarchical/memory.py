@@ -223,7 +223,7 @@ class HierarchicalMemory(AbstractStore):
         if lagrangian is None or not lagrangian.normalised:
             return None
         weights = lagrangian.activation(self._completed(states)[hidden[0]])
-        return 1 / jnp.sum(jnp.square(weights), dtype=accumulate(weights.dtype))
+        return 1 / jnp.sum(jnp.square(weights.astype(accumulate(weights.dtype))))
 
     def space(
         self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None

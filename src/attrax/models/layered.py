@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from ..arithmetic import accumulate
 from ..checks import as_floats, native, positive
 from ..hierarchical import (
     AbstractLagrangian,
@@ -196,7 +197,7 @@ def blocks_and_rules(
     rows = as_floats("primitives", primitives, ndim=3)
     blocks, count, width = rows.shape
     named = _checked_rules(rules, blocks, count)
-    norm = jnp.mean(jnp.sum(jnp.square(rows), -1))
+    norm = jnp.mean(jnp.sum(jnp.square(rows.astype(accumulate(rows.dtype))), -1))
     inverse = 4 / norm if beta is None else positive("beta", beta)
     drive = norm * positive("strength", strength).astype(norm.dtype)
     # Each primitive sees its own block alone: a matrix of blocks.

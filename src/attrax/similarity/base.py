@@ -107,7 +107,7 @@ class AbstractSimilarity(eqx.Module):
         """R(v) of the energy E(v) = R(v) − Φ(s(v)): ½|v|² or zero."""
         if not self.quadratic:
             return jnp.zeros((), accumulate(state.dtype))
-        return 0.5 * jnp.sum(jnp.square(state), dtype=accumulate(state.dtype))
+        return 0.5 * jnp.sum(jnp.square(state.astype(accumulate(state.dtype))))
 
     def check(self, name: str, rows: Float[Array, "n d"]) -> None:
         """Refuse rows that the similarity is not defined for; nothing is checked under jit.
@@ -118,7 +118,10 @@ class AbstractSimilarity(eqx.Module):
             return
         values = np.asarray(rows, np.float64)
         if self.rows == "varied":
-            wrong, why = np.ptp(values, axis=-1) == 0, "are constant, so correlate with nothing"
+            # As `is_constant`, by which their keys are zero.
+            rounding = 4 * float(jnp.finfo(accumulate(rows.dtype)).eps)
+            wrong = np.ptp(values, axis=-1) <= rounding * np.abs(values).max(-1)
+            why = "are constant, so correlate with nothing"
         else:
             wrong = (values < 0).any(-1) | (values.sum(-1) == 0)
             why = "are negative somewhere or zero throughout, so are no distributions"

@@ -1,5 +1,6 @@
 """Similarities that are negative distances: Euclidean, Manhattan, Minkowski, Hamming."""
 
+from math import inf
 from typing import ClassVar, Literal
 
 import equinox as eqx
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arithmetic import Range, accumulate, products
+from ..arithmetic import Range, accumulate, products, range_scale
 from ..checks import one_of
 from .base import AbstractSimilarity
 from .centroids import WeightedMean, WeightedMedian, WeightedMode
@@ -70,6 +71,8 @@ class Euclidean(AbstractSimilarity):
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
+        if self.exact and self.form == "distance":
+            return -_scaled_distance(keys, query, weight)
         if self.exact or self.form == "reciprocal" or keys.shape[1] <= _NARROW:
             squares = over_features(_squared, keys, query, weight)
             half = -0.5 * squares
@@ -120,13 +123,16 @@ class Manhattan(AbstractSimilarity):
 
 
 class Minkowski(AbstractSimilarity):
-    """s = −(Σ |k − q|^p)^(1/p); p = 1 is Manhattan's distance, p = 2 Euclid's.
+    """s = −(Σ |k − q|^p)^(1/p); p = 1 is Manhattan's distance, p = 2 Euclid's, p = ∞ Chebyshev's.
+
+    The distance for p = ∞ is the largest |k − q|. Powers are taken relative to it, so that they
+    stay within the range of floats for every p and unit.
 
     No centroid in closed form, hence no energy under a read.
 
     **Arguments:**
 
-    - `p`: order of the norm, ≥ 1.
+    - `p`: order of the norm, ≥ 1; `math.inf` for the largest difference.
 
     **Raises:** `ValueError` for `p` < 1, where the triangle inequality fails.
     """
@@ -143,9 +149,17 @@ class Minkowski(AbstractSimilarity):
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
-        total = over_features(lambda k, q: jnp.abs(k - q) ** self.p, keys, query, weight)
-        apart = total > 0
-        return jnp.where(apart, -(jnp.where(apart, total, 1.0) ** (1 / self.p)), 0.0)
+        if self.p == 1:
+            return -over_features(_absolute, keys, query, weight)
+        size = over_features(_absolute, keys, query, weight, largest=True)
+        if self.p == inf:
+            return -size
+        apart = size > 0
+        size = jnp.where(apart, jax.lax.stop_gradient(size), 1.0)
+        share = 1 / size
+        total = over_features(lambda k, q: (jnp.abs(k - q) * share) ** self.p, keys, query, weight)
+        apart = apart & (total > 0)
+        return jnp.where(apart, -size * jnp.where(apart, total, 1.0) ** (1 / self.p), 0.0)
 
 
 class Hamming(AbstractSimilarity):
@@ -173,6 +187,15 @@ def _squared(key, query):
 
 def _absolute(key, query):
     return jnp.abs(key - query)
+
+
+def _scaled_distance(keys, query, weight):
+    """|k − q|, whose square may be out of the range of floats."""
+    sizes = range_scale(keys, weight)[:, 0], range_scale(query, weight)
+    # The smaller scale is that of the larger of the two.
+    scale = jnp.minimum(*sizes)
+    squares = over_features(lambda k, q: jnp.square((k - q) * scale), keys, query, weight)
+    return _root(squares) / scale
 
 
 def _expanded(keys, query, weight):

@@ -94,7 +94,7 @@ class KeySpace(Measured, Noisy):
         )
         if self.memory.heteroassociative:
             return read
-        return jnp.concatenate([self.query[None], read[:-1]])
+        return jnp.concatenate([self.query[None].astype(read.dtype), read[:-1]])
 
     @property
     def lacks_noise(self) -> None:
@@ -122,4 +122,4 @@ class KeySpace(Measured, Noisy):
     def _completed(self, value):
         if self.known is None or self.memory.heteroassociative:
             return value
-        return jnp.where(self.known, self.query, value)
+        return jnp.where(self.known, self.query.astype(value.dtype), value)

@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from ..arithmetic import standardise
+from ..arithmetic import accumulate, standardise
 from ..checks import NoEnergyError, as_floats, as_mask, is_concrete
 from ..separation import AbstractSeparation, Max, SeparationFunction, Softmax
 from ..separation.fold import Query, Reading, Rows, fold
@@ -196,6 +196,11 @@ class Memory(AbstractStore):
         """The floating-point type of the rows; queries are brought to it."""
         return self.keys.dtype
 
+    @property
+    def query_dtype(self) -> jnp.dtype:
+        """That of the rows; at least 32 bits where queries are standardised first."""
+        return accumulate(self.dtype) if self.similarity.encoded else self.dtype
+
     def __len__(self) -> int:
         """How many rows are filled."""
         return self.keys.shape[0] if self.filled is None else int(jnp.sum(self.filled))
@@ -204,7 +209,9 @@ class Memory(AbstractStore):
         self, query: Float[Array, "*n d"], known: Bool[Array, "*m d"] | None = None
     ) -> Float[Array, "*n d"]:
         """Queries as keys: standardised under the default similarity, else as they are."""
-        return standardise(query, known) if self.similarity.encoded else query
+        if not self.similarity.encoded:
+            return query
+        return standardise(query, known).astype(self.keys.dtype)
 
     def read(self, state: Float[Array, " d"], known: Bool[Array, " d"] | None = None) -> Reading:
         """One pass over the memories with a state in key space: value, potential, mass.
@@ -347,7 +354,8 @@ class Memory(AbstractStore):
             weights = self.separation(self._scores(state, weight), self.filled)
             return reading._replace(value=centroid.agree(self.keys, weights))
         reading = self._fold(query, Rows(self.keys, centroid.carrier(self.keys), self.filled))
-        return reading._replace(value=centroid.settle(reading.value, reading.mass))
+        value = centroid.settle(reading.value, reading.mass)
+        return reading._replace(value=value.astype(self.keys.dtype))
 
     def _fold(self, query: Query, rows: Rows) -> Reading:
         if self.placement is None:
@@ -362,7 +370,7 @@ class Memory(AbstractStore):
         return self.similarity(self.keys, state, weight)
 
     def _query(self, query):
-        query = as_floats("query", query).astype(self.keys.dtype)
+        query = as_floats("query", query).astype(self.query_dtype)
         if query.ndim > 1 and query.shape[-1] == self.keys.shape[1]:
             raise ValueError(
                 f"`query` must be one state of shape ({self.keys.shape[1]},), but its shape is "
