@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from .checks import as_doubles
+from .evaluate.bands import Band
+
 
 def images(
     rows: Any,
@@ -35,7 +38,7 @@ def images(
     **Raises:** `ValueError` for shapes that do not fit.
     """
     ax = _axes(ax)
-    grid = np.asarray(rows, dtype=float)
+    grid = as_doubles("rows", rows, missing=True)
     channels, height, width = _image_shape(shape)
     if grid.ndim == 2:
         columns = len(grid) if columns is None else columns
@@ -105,7 +108,7 @@ def recall_sheet(
     if len(axes) != wanted:
         raise ValueError(f"`axes` must hold {wanted} Axes, but it holds {len(axes)}.")
     given = {"stored": stored, "damaged": damaged, "retrieved": retrieved}
-    arrays = {name: np.asarray(each, dtype=float) for name, each in given.items()}
+    arrays = {name: as_doubles(name, each, missing=True) for name, each in given.items()}
     for name, array in arrays.items():
         if array.shape != arrays["stored"].shape:
             raise ValueError(
@@ -143,14 +146,14 @@ def curves(
     **Returns:** the Axes.
     """
     ax = _axes(ax)
-    ends = next((each for each in (sd, mean) if hasattr(each, "low")), None)
-    middle = mean.value if hasattr(mean, "value") else mean
-    x, middle = np.asarray(x, dtype=float), np.asarray(middle, dtype=float)
+    ends = next((each for each in (sd, mean) if isinstance(each, Band)), None)
+    middle = mean.value if isinstance(mean, Band) else mean
+    x, middle = as_doubles("x", x, missing=True), as_doubles("mean", middle, missing=True)
     (line,) = ax.plot(x, middle, label=label, **{"marker": "o", "markersize": 3.5, **style})
     if ends is not None:
-        low, high = (np.asarray(end, dtype=float) for end in (ends.low, ends.high))
+        low, high = (as_doubles("mean", end, missing=True) for end in (ends.low, ends.high))
     elif sd is not None:
-        half = np.asarray(sd, dtype=float)
+        half = as_doubles("sd", sd, missing=True)
         low, high = middle - half, middle + half
     else:
         return ax
@@ -169,7 +172,7 @@ def energy(path: Any, ax: Any = None):
     **Returns:** the Axes.
     """
     ax = _axes(ax)
-    lines = np.atleast_2d(np.asarray(path, dtype=float))
+    lines = np.atleast_2d(as_doubles("path", path, missing=True))
     ax.plot(np.arange(lines.shape[1]), lines.T, marker="o", markersize=3, alpha=0.7)
     ax.set_xlabel("read")
     ax.set_ylabel("energy")
@@ -190,9 +193,9 @@ def energy_parts(parts: Mapping[str, Any], time: Any = None, ax: Any = None):
     **Returns:** the Axes.
     """
     ax = _axes(ax)
-    lines = {name: np.asarray(part, dtype=float) for name, part in parts.items()}
+    lines = {name: as_doubles(name, part, missing=True) for name, part in parts.items()}
     total = np.sum(list(lines.values()), axis=0)
-    time = np.arange(total.size) if time is None else np.asarray(time, dtype=float)
+    time = np.arange(total.size) if time is None else as_doubles("time", time, missing=True)
     for name, line in lines.items():
         ax.plot(time, line, lw=1.3, label=name)
     ax.plot(time, total, "k", lw=2.4, label="sum")

@@ -10,7 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from .checks import as_floats, check_index, is_concrete, one_key, whole_number
+from .buckets import bucket, cut, join, take
+from .checks import as_floats, as_mask, as_type, check_index, is_concrete, one_key, whole_number
 from .display import lines, shaped, spread, table
 from .dynamics.asynchronous import Asynchronous
 from .dynamics.base import AbstractDynamics, Outcome, check_dynamics, check_key
@@ -24,13 +25,14 @@ from .spaces.store import AbstractStore
 _MIXTURE = 1.5
 # How many queries run together, by whether they are read once.
 _CHUNKS = {False: 256, True: 1024}
+_MANY = 256
 
 
 class Retrieval(eqx.Module):
     """What `retrieve` found; leading axes are those of the queries.
 
     - `state` (..., v): what the memory answers.
-    - `outcome` (...): how each ended, an `Outcome`: print it, index it, or compare it with a member.
+    - `outcome` (...): how each ended, an `Outcome`: print it, index it, compare it with a member.
     - `steps` (...): steps taken.
     - `energy` (...): of the final state; `None` where the memory has no energy, and after a single
       read, `OneRead`, which takes one pass over the memories where the energy of what was read
@@ -165,8 +167,8 @@ def retrieve(
     - `known`: True for the entries that are right, shape (d,) or that of the queries. They are
       kept, and memories are compared by them alone; other entries of a query may be anything,
       NaN too.
-    - `chunk`: how many queries run together at most; chunks are of equal size. Each chunk waits for its slowest query. `None` is 256,
-      and 1024 for a single read, in which none waits.
+    - `chunk`: how many queries run together at most. Each chunk waits for its slowest query. `None`
+      is 256, and 1024 for a single read, in which none waits.
     - `path`: keep every state and energy; takes memory for `max_steps` states a query.
     - `certify`: watch the energy in every step; `found.certificate` then says that it never rose,
       or where and by how much. It takes the memory of a path.
@@ -198,16 +200,21 @@ def retrieve(
     flat = queries.reshape(-1, queries.shape[-1])
     masks = known
     if known is not None and known.ndim > 1:
-        masks = jnp.broadcast_to(known, queries.shape).reshape(flat.shape)
-    keys = None if key is None else jax.random.split(key, flat.shape[0])
-    parts = -(-flat.shape[0] // chunk)
-    # Chunks of equal size, so that the last is not filled up with queries that are run twice.
-    how = _How(memory, dynamics, -(-flat.shape[0] // parts), path, certify)
-    if progress is None or progress is False:
-        found = _run(how, flat, masks, keys)
+        masks = known.reshape(flat.shape)
+    how = _How(memory, dynamics, path, certify)
+    concrete = is_concrete(*jax.tree.leaves((how, flat, masks, key)))
+    if progress is not None and progress is not False:
+        if not concrete:
+            raise ValueError("`progress` needs concrete queries; leave it out under jit.")
+        report, close = (progress, _nothing) if callable(progress) else _bar(flat.shape[0])
     else:
-        found = _with_progress(how, flat, masks, keys, progress)
-    return jax.tree.map(lambda leaf: leaf.reshape(*leading, *leaf.shape[1:]), found)
+        report, close = _nothing, _nothing
+    if concrete:
+        found = _in_buckets(how, flat, masks, key, chunk, report)
+    else:
+        found = _in_chunks(how, flat, masks, key, chunk)
+    close()
+    return jax.tree.map(lambda leaf: cut(leaf, leading), found)
 
 
 def _usual(memory: AbstractStore) -> AbstractDynamics:
@@ -227,27 +234,9 @@ def _check_single(dynamics, watched, known):
 
 
 def _checked(memory, queries, known):
-    if known is None:
-        queries = as_floats("queries", queries)
-    else:
-        known = jnp.asarray(known)
-        if known.dtype != jnp.bool_:
-            raise TypeError(
-                "`known` must be boolean (True = the entry is right), "
-                f"but its entries are {known.dtype}."
-            )
-        queries = jnp.asarray(queries)
-        if known.shape not in (queries.shape, queries.shape[-1:]):
-            raise ValueError(
-                f"`known` must have shape {queries.shape[-1:]} or {queries.shape}, "
-                f"but its shape is {known.shape}."
-            )
-        if queries.ndim == 0:
-            raise ValueError("`queries` must have at least one axis, but are a single number.")
-        if is_concrete(known) and not bool(jnp.all(jnp.any(known, axis=-1))):
-            raise ValueError("`known` must know at least one entry of every query.")
-        hidden = jnp.where(known, queries, jnp.zeros((), queries.dtype))
-        queries = as_floats("queries", hidden)
+    if known is not None:
+        known = as_mask("known", known, None, "the entry is right")
+    queries = as_floats("queries", queries, known=known)
     width = memory.width
     if queries.ndim == 0 or queries.shape[-1] != width:
         raise ValueError(
@@ -257,7 +246,7 @@ def _checked(memory, queries, known):
     if queries.size == 0:
         raise ValueError(f"`queries` are empty: their shape is {queries.shape}.")
     memory.check_queries("queries", queries, known)
-    return queries.astype(memory.dtype), known
+    return as_type("queries", queries, memory.query_dtype), known
 
 
 class _How(eqx.Module):
@@ -265,31 +254,72 @@ class _How(eqx.Module):
 
     memory: AbstractStore
     dynamics: AbstractDynamics
-    chunk: int = eqx.field(static=True)
     path: bool = eqx.field(static=True)
     certify: bool = eqx.field(static=True)
 
 
+def _in_buckets(how: _How, queries, known, key, chunk: int, report) -> Retrieval:
+    """All queries, one call a chunk, each of a size of which there are few.
+
+    Every number of queries then finds a program that is compiled already. A chunk that is not
+    full is filled up with its last query, so that it never runs longer.
+    """
+    count = queries.shape[0]
+    each = known if known is not None and known.ndim > 1 else None
+    parts, begin = [], 0
+    while begin < count:
+        size = _size(count - begin, chunk)
+        there = min(size, count - begin)
+        rows, masks = take(queries, begin, size), known if each is None else take(each, begin, size)
+        found = _run(how, rows, masks, key, np.uint32(begin))
+        parts.append(jax.tree.map(lambda leaf, n=there: cut(leaf, (n,)), found))
+        begin += there
+        if report is not _nothing:
+            jax.block_until_ready(found.steps)
+            report(begin, count)
+    return parts[0] if len(parts) == 1 else jax.tree.map(join, *parts)
+
+
+def _size(count: int, chunk: int) -> int:
+    """How many of the queries left run together: a power of four, or a whole chunk."""
+    size = min(bucket(count), chunk)
+    # Queries that fill less than three quarters of many run faster as several full chunks.
+    smaller = bucket(size) // 4
+    return smaller if smaller >= _MANY and count < 0.75 * size else size
+
+
 @eqx.filter_jit
-def _run(how: _How, queries, known, keys) -> Retrieval:
-    """All queries, chunk by chunk, in one compiled program."""
+def _in_chunks(how: _How, queries, known, key, chunk: int) -> Retrieval:
+    """All queries within one program, as under jit; chunks are of equal size."""
+    count = queries.shape[0]
+    parts = -(-count // chunk)
+    size = -(-count // parts)
+    if parts == 1:
+        return _run(how, queries, known, key, jnp.uint32(0))
+    index = jnp.minimum(jnp.arange(parts * size, dtype=jnp.uint32), count - 1).reshape(parts, size)
+    each = known if known is not None and known.ndim > 1 else None
 
-    def batch(queries, masks, keys):
-        each = None if known is None or known.ndim == 1 else 0
-        mask = known if each is None else masks
-        random = None if keys is None else 0
-        run = jax.vmap(_one, (None, 0, each, random), axis_name=QUERIES)
-        return run(how, queries, mask, keys)
+    def batch(index):
+        masks = known if each is None else each[index]
+        return _run(how, queries[index], masks, key, index[0])
 
-    count, size = queries.shape[0], how.chunk
-    if count <= size:
-        return batch(queries, known, keys)
-    # The last chunk is filled with queries seen already, so that it never runs longer.
-    index = jnp.minimum(jnp.arange(-(-count // size) * size), count - 1).reshape(-1, size)
-    masks = known[index] if known is not None and known.ndim > 1 else None
-    split = (queries[index], masks, None if keys is None else keys[index])
-    found = jax.lax.map(lambda inputs: batch(*inputs), split)
+    found = jax.lax.map(batch, index)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], found)
+
+
+@eqx.filter_jit
+def _run(how: _How, queries, known, key, begin) -> Retrieval:
+    """A chunk of queries side by side, of which the first has number `begin`."""
+    each = None if known is None or known.ndim == 1 else 0
+    if key is None:
+        keys = None
+    else:
+        # Keys as `jax.random.split` would give them for any number of queries.
+        numbers = begin + jnp.arange(queries.shape[0], dtype=jnp.uint32)
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
+    random = None if keys is None else 0
+    run = jax.vmap(_one, (None, 0, each, random), axis_name=QUERIES)
+    return run(how, queries, known, keys)
 
 
 def _one(how: _How, query, known, key) -> Retrieval:
@@ -319,21 +349,8 @@ def _one(how: _How, query, known, key) -> Retrieval:
     )
 
 
-def _with_progress(how: _How, queries, known, keys, progress) -> Retrieval:
-    """The same chunks, one call each, with a report after every one."""
-    if not is_concrete(queries):
-        raise ValueError("`progress` needs concrete queries; leave it out under jit.")
-    count, size = queries.shape[0], how.chunk
-    report, close = (progress, lambda: None) if callable(progress) else _bar(count)
-    found = []
-    for begin in range(0, count, size):
-        index = np.minimum(np.arange(begin, begin + size), count - 1)
-        masks = known if known is None or known.ndim == 1 else known[index]
-        found.append(_run(how, queries[index], masks, None if keys is None else keys[index]))
-        jax.block_until_ready(found[-1].steps)
-        report(min(begin + size, count), count)
-    close()
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *found)
+def _nothing(*_: int) -> None:
+    """No report."""
 
 
 def _bar(total: int):

@@ -1,5 +1,6 @@
 """What dynamics are, how their runs end, and what several of them compute."""
 
+import functools
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from ..arithmetic import accumulate
+from ..arithmetic import accumulate, range_scale
 from ..checks import check_index, is_concrete, number, whole_number
 from ..display import shaped
 from ..spaces.base import AbstractSpace, Measured, Reading, Relaxing
@@ -267,11 +268,11 @@ def magnitude(space: AbstractSpace, state: PyTree) -> Float[Array, ""]:
 
 
 def norm(state: PyTree) -> Float[Array, ""]:
-    """The Euclidean norm over all leaves, in at least 32 bits."""
-    squares = [
-        jnp.sum(jnp.square(leaf), dtype=accumulate(leaf.dtype)) for leaf in jax.tree.leaves(state)
-    ]
-    return jnp.sqrt(sum(squares[1:], squares[0]))
+    """The Euclidean norm over all leaves, in at least 32 bits and of numbers of any size."""
+    leaves = [leaf.reshape(-1).astype(accumulate(leaf.dtype)) for leaf in jax.tree.leaves(state)]
+    scale = functools.reduce(jnp.minimum, (range_scale(leaf)[0] for leaf in leaves))
+    squares = [jnp.sum(jnp.square(leaf * scale)) for leaf in leaves]
+    return jnp.sqrt(sum(squares[1:], squares[0])) / scale
 
 
 def rests(change: PyTree, state: PyTree, rtol: float, atol: float):

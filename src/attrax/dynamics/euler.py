@@ -131,7 +131,7 @@ class Euler(AbstractStepping):
 def _along(slopes, move):
     """slopes · move over all leaves."""
     parts = [
-        jnp.sum(a * b, dtype=accumulate(a.dtype))
+        jnp.sum(a.astype(accumulate(a.dtype)) * b.astype(accumulate(b.dtype)))
         for a, b in zip(jax.tree.leaves(slopes), jax.tree.leaves(move), strict=True)
     ]
     return sum(parts[1:], parts[0])

@@ -37,7 +37,8 @@ def overlap(
     state, pattern = _pair(state, pattern, checked_units(units))
     if units == "bits":
         state, pattern = 2 * state - 1, 2 * pattern - 1
-    return jnp.sum(state * pattern, axis=-1) / state.shape[-1]
+    dtype = accumulate(state.dtype)
+    return jnp.sum(state.astype(dtype) * pattern.astype(dtype), axis=-1) / state.shape[-1]
 
 
 def bit_error(

@@ -3,13 +3,12 @@
 from typing import ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import Range, accumulate, match
+from ..arithmetic import Range, accumulate, log_sum_exp, match
 from ..checks import POSITIVE, as_floats, as_mask, positive
 from .synapses import AbstractSynapse, Layers, check_count, named
 
@@ -62,23 +61,23 @@ class AttentionSynapse(AbstractSynapse):
         """−Σ_h Σ_t ln Σ_s exp(β k_hs·q_ht)/β."""
         asking, asked = activations[0], activations[-1]
         part, dtype = match(self, asking.dtype), accumulate(asking.dtype)
-        q = jnp.einsum("hzd,td->htz", part.queries, asking)
-        k = jnp.einsum("hze,se->hsz", part.keys, asked)
+        q = jnp.einsum("hzd,td->htz", part.queries, asking, preferred_element_type=dtype)
+        k = jnp.einsum("hze,se->hsz", part.keys, asked, preferred_element_type=dtype)
         scores = jnp.einsum("htz,hsz->hts", q, k, preferred_element_type=dtype)
-        scores = part.beta.astype(dtype) * scores
+        beta = part.beta.astype(dtype)
         mask = self.mask
         if len(activations) == 1:
             others = ~jnp.eye(asking.shape[0], dtype=bool)
             mask = others if mask is None else mask & others
         if mask is None:
-            sums = jax.nn.logsumexp(scores, axis=-1)
+            sums = log_sum_exp(beta, scores, -1)[..., 0]
         else:
             some = jnp.any(mask, axis=-1)
             # A row without tokens would be ln 0; its scores are kept and its sum dropped.
             open_ = jnp.where(some[:, None], mask, True)
-            sums = jax.nn.logsumexp(jnp.where(open_, scores, -jnp.inf), axis=-1)
+            sums = log_sum_exp(beta, jnp.where(open_, scores, -jnp.inf), -1)[..., 0]
             sums = jnp.where(some, sums, 0.0)
-        return -jnp.sum(sums) / part.beta.astype(dtype)
+        return -jnp.sum(sums)
 
     def check(self, layers: Layers) -> None:
         """Refuse layers that the projections do not fit."""

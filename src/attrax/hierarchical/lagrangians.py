@@ -109,7 +109,7 @@ class Quadratic(AbstractLagrangian):
 
     def value(self, state):
         """½|x|²."""
-        return 0.5 * jnp.sum(jnp.square(state), dtype=accumulate(state.dtype))
+        return 0.5 * jnp.sum(jnp.square(state.astype(accumulate(state.dtype))))
 
     def activation(self, state):
         """The state."""

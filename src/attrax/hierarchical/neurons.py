@@ -89,7 +89,7 @@ class Neurons(eqx.Module):
         """
         dtype = accumulate(state.dtype)
         driven = state if self.input is None else state - self.input.astype(state.dtype)
-        overlap = jnp.sum(driven * self.activation(state), dtype=dtype)
+        overlap = jnp.sum(driven.astype(dtype) * self.activation(state).astype(dtype))
         return overlap - self.lagrangian.value(state).astype(dtype)
 
     def held(self, old: Float[Array, "..."], new: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, accumulate, match
+from ..arithmetic import Range, accumulate, match, range_scale
 from ..checks import POSITIVE, as_floats, positive
 from .lagrangians import AbstractLagrangian, check_axes
 
@@ -62,22 +62,28 @@ class LayerNorm(AbstractLagrangian):
         part, dtype = match(self, state.dtype), accumulate(state.dtype)
         spread = self._spread(state)
         count = state.size // spread.size
-        total = count * jnp.sum(part.gamma * spread, dtype=dtype)
-        return total + jnp.sum(shift(part, state) * state, dtype=dtype)
+        total = count * jnp.sum(part.gamma.astype(dtype) * spread)
+        return total + jnp.sum(shift(part, state).astype(dtype) * state.astype(dtype))
 
     def activation(self, state):
         """γ (x − x̄)/√(mean (x − x̄)² + ε) + δ."""
         part = match(self, state.dtype)
-        centred = state - jnp.mean(state, self.axis, keepdims=True)
-        return part.gamma * centred / self._spread(state) + shift(part, state)
+        share = self._centred(state) / self._spread(state)
+        return part.gamma * share.astype(state.dtype) + shift(part, state)
 
     def check(self, shape):
         """Refuse a layer without these axes, or that δ does not fit."""
         check_layer(self, shape)
 
     def _spread(self, state):
-        centred = state - jnp.mean(state, self.axis, keepdims=True)
-        return jnp.sqrt(jnp.mean(jnp.square(centred), self.axis, keepdims=True) + self.epsilon)
+        centred = self._centred(state)
+        scale = _scale(centred, self.axis, self.epsilon)
+        squares = jnp.mean(jnp.square(centred * scale), self.axis, keepdims=True)
+        return jnp.sqrt(squares + self.epsilon * scale * scale) / scale
+
+    def _centred(self, state):
+        state = state.astype(accumulate(state.dtype))
+        return state - jnp.mean(state, self.axis, keepdims=True)
 
 
 class SphericalNorm(AbstractLagrangian):
@@ -125,22 +131,33 @@ class SphericalNorm(AbstractLagrangian):
     def value(self, state):
         """γ √(Σ x² + ε) + Σ δ x, summed over the other axes."""
         part, dtype = match(self, state.dtype), accumulate(state.dtype)
-        norms = jnp.sum(part.gamma * self._norm(state), dtype=dtype)
-        return norms + jnp.sum(shift(part, state) * state, dtype=dtype)
+        norms = jnp.sum(part.gamma.astype(dtype) * self._norm(state))
+        return norms + jnp.sum(shift(part, state).astype(dtype) * state.astype(dtype))
 
     def activation(self, state):
         """γ x/√(Σ x² + ε) + δ."""
         part, norm = match(self, state.dtype), self._norm(state)
-        return part.gamma * state / jnp.where(norm == 0, 1.0, norm) + shift(part, state)
+        share = state.astype(norm.dtype) / jnp.where(norm == 0, 1.0, norm)
+        return part.gamma * share.astype(state.dtype) + shift(part, state)
 
     def check(self, shape):
         """Refuse a layer without these axes, or that δ does not fit."""
         check_layer(self, shape)
 
     def _norm(self, state):
-        square = jnp.sum(jnp.square(state), self.axis, keepdims=True) + self.epsilon
+        state = state.astype(accumulate(state.dtype))
+        scale = _scale(state, self.axis, self.epsilon)
+        square = jnp.sum(jnp.square(state * scale), self.axis, keepdims=True)
+        square = square + self.epsilon * scale * scale
         # The root has no slope at zero, where its derivative would be 0 · ∞.
-        return jnp.where(square == 0, 0.0, jnp.sqrt(jnp.where(square == 0, 1.0, square)))
+        root = jnp.where(square == 0, 0.0, jnp.sqrt(jnp.where(square == 0, 1.0, square)))
+        return root / scale
+
+
+def _scale(state: Float[Array, "..."], axis: Axes, epsilon: float) -> Float[Array, "..."]:
+    """A power of two for the states along an axis, which is kept; see `range_scale`."""
+    largest = jnp.max(jnp.abs(state), axis, keepdims=True)
+    return range_scale(jnp.maximum(largest, epsilon**0.5)[..., None])[..., 0]
 
 
 def shift(part: LayerNorm | SphericalNorm, state: Float[Array, "..."]) -> Float[Array, "..."]:

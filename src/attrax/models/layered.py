@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..checks import as_floats, positive
+from ..arithmetic import accumulate
+from ..checks import as_floats, native, positive
 from ..hierarchical import (
     AbstractLagrangian,
     ConvolutionSynapse,
@@ -196,7 +197,7 @@ def blocks_and_rules(
     rows = as_floats("primitives", primitives, ndim=3)
     blocks, count, width = rows.shape
     named = _checked_rules(rules, blocks, count)
-    norm = jnp.mean(jnp.sum(jnp.square(rows), -1))
+    norm = jnp.mean(jnp.sum(jnp.square(rows.astype(accumulate(rows.dtype))), -1))
     inverse = 4 / norm if beta is None else positive("beta", beta)
     drive = norm * positive("strength", strength).astype(norm.dtype)
     # Each primitive sees its own block alone: a matrix of blocks.
@@ -286,7 +287,7 @@ def _drawn(key, name, size, inputs):
 
 
 def _checked_rules(rules, blocks: int, count: int) -> np.ndarray:
-    named = np.asarray(rules)
+    named = np.asarray(native("rules", rules))
     if named.ndim != 2 or named.shape[1] != blocks or not len(named):
         raise ValueError(
             f"`rules` must have shape (rules, {blocks}), one primitive for each block, "

@@ -21,6 +21,10 @@ else:
     from equinox import AbstractVar as Declared
 
 
+# A number, or for an implicit reference a tuple of several.
+Reference = Any
+
+
 class Sums(NamedTuple):
     """What a fold over memories carries: sums of terms taken at one common reference.
 
@@ -31,7 +35,7 @@ class Sums(NamedTuple):
     - `potential` (): the sum of the potential's terms.
     """
 
-    reference: Float[Array, ""]
+    reference: Reference
     mass: Float[Array, ""]
     square: Float[Array, ""]
     value: Float[Array, " v"]
@@ -161,17 +165,17 @@ class AbstractAdditive(AbstractSeparation):
 
     @abstractmethod
     def terms(
-        self, scores: Float[Array, " n"], reference: Float[Array, ""]
+        self, scores: Float[Array, " n"], reference: Reference
     ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         """Elementwise: the unfinished weights and the potential's terms."""
 
     @abstractmethod
-    def rescale(self, old: Float[Array, ""], new: Float[Array, ""]) -> Float[Array, ""]:
+    def rescale(self, old: Reference, new: Reference) -> Float[Array, ""]:
         """The factor that turns terms taken at `old` into terms at `new`."""
 
     @abstractmethod
     def finish(
-        self, reference: Float[Array, ""], mass: Float[Array, ""], potential: Float[Array, ""]
+        self, reference: Reference, mass: Float[Array, ""], potential: Float[Array, ""]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The factor from terms to weights, and the potential."""
 
@@ -180,19 +184,17 @@ class AbstractAdditive(AbstractSeparation):
         """The separation whose weights these are once they are divided by their sum, or itself."""
         return self
 
-    def exact_reference(self, reference: Float[Array, ""]) -> Float[Array, ""]:
+    def exact_reference(self, reference: Reference) -> Float[Array, ""]:
         """A reference at least as large, at which terms of whole scores are not rounded."""
         return reference
 
     def difference_terms(
-        self, scores: Float[Array, " n"], reference: Float[Array, ""]
+        self, scores: Float[Array, " n"], reference: Reference
     ) -> tuple[Float[Array, " n"], ...]:
         """Elementwise: the terms of which `difference` takes sums, for scores that are finite."""
         return self.terms(scores, reference)
 
-    def difference(
-        self, reference: Float[Array, ""], *sums: Float[Array, " b"]
-    ) -> Float[Array, " b"]:
+    def difference(self, reference: Reference, *sums: Float[Array, " b"]) -> Float[Array, " b"]:
         """How much potentials differ, by the sums of differences of their `difference_terms`.
 
         It is meant for `elementwise` separations, whose potential is a sum over memories.
@@ -234,12 +236,12 @@ class AbstractElementwise(AbstractAdditive):
     ignores_shifts: ClassVar = False
     reference: ClassVar = "none"
 
-    def rescale(self, old: Float[Array, ""], new: Float[Array, ""]) -> Float[Array, ""]:
+    def rescale(self, old: Reference, new: Reference) -> Float[Array, ""]:
         """Nothing to rescale."""
         return jnp.ones_like(new)
 
     def finish(
-        self, reference: Float[Array, ""], mass: Float[Array, ""], potential: Float[Array, ""]
+        self, reference: Reference, mass: Float[Array, ""], potential: Float[Array, ""]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The sums as they are."""
         return jnp.ones_like(mass), potential
@@ -249,12 +251,14 @@ class AbstractImplicit(AbstractAdditive):
     """An additive separation whose reference τ is the threshold at which its mass is one.
 
     τ moves with the scores; its derivative follows from the condition: dτ = −∂mass·ds / ∂mass/∂τ.
+    It is a number, or a tuple of numbers, such as what it is counted from; terms then have a
+    derivative by the one that moves, and none by the others.
     """
 
     elementwise: ClassVar = False
 
     @abstractmethod
-    def solve(self, mass_and_slope: Callable, largest: Float[Array, ""]) -> Float[Array, ""]:
+    def solve(self, mass_and_slope: Callable, largest: Float[Array, ""]) -> Reference:
         """τ of scores that are not all at hand.
 
         **Arguments:**
@@ -264,9 +268,7 @@ class AbstractImplicit(AbstractAdditive):
         """
 
     @abstractmethod
-    def threshold(
-        self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None
-    ) -> Float[Array, ""]:
+    def threshold(self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None) -> Reference:
         """τ of scores that are all at hand."""
 
 
@@ -313,7 +315,7 @@ def masked_terms(
     separation: AbstractAdditive,
     scores: Float[Array, " n"],
     mask: Bool[Array, " n"] | None,
-    reference: Float[Array, ""],
+    reference: Reference,
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """Terms with absent memories at zero, and no NaN from them in values or derivatives."""
     if mask is None:
@@ -344,7 +346,7 @@ def largest(
 
 def reference_of(
     separation: AbstractAdditive, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None
-) -> Float[Array, ""]:
+) -> Reference:
     """The reference of scores that are all at hand."""
     if isinstance(separation, AbstractImplicit):
         return _threshold(separation, scores, mask)
@@ -361,14 +363,15 @@ def _threshold_jvp(primals, tangents):
     threshold = _threshold(*primals)
     (separation, scores, mask), (d_separation, d_scores, _) = primals, tangents
     if d_scores is None and not jax.tree.leaves(d_separation):
-        return threshold, jnp.zeros_like(threshold)
+        return threshold, jax.tree.map(jnp.zeros_like, threshold)
     mass_by_inputs, mass_by_threshold = mass_tangents(
         lambda part, scores, threshold: jnp.sum(masked_terms(part, scores, mask, threshold)[0]),
         (separation, scores),
         (d_separation, d_scores),
         threshold,
     )
-    return threshold, -ratio(mass_by_inputs, mass_by_threshold)
+    moved = -ratio(mass_by_inputs, mass_by_threshold)
+    return threshold, jax.tree.map(lambda leaf: moved, threshold)
 
 
 def mass_tangents(mass, primals, tangents, threshold):
@@ -377,8 +380,12 @@ def mass_tangents(mass, primals, tangents, threshold):
     by_inputs = jax.jvp(
         lambda moving: mass(*eqx.combine(moving, still), threshold), (moving,), (tangents,)
     )[1]
-    by_threshold = jax.grad(lambda threshold: mass(*primals, threshold))(threshold)
-    return by_inputs, by_threshold
+    return by_inputs, along_threshold(lambda threshold: mass(*primals, threshold), threshold)[1]
+
+
+def along_threshold(mass: Callable, threshold: Any) -> tuple[Array, Array]:
+    """The mass at a threshold, and its slope; of several parts, those that it depends on move."""
+    return jax.jvp(mass, (threshold,), (jax.tree.map(jnp.ones_like, threshold),))
 
 
 def present(tangents):

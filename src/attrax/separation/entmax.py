@@ -1,7 +1,7 @@
 """The family between softmax and the best score alone that gives exact zeros."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,15 +9,28 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import Range, inverse
+from ..arithmetic import Range, inverse, shift
 from ..checks import POSITIVE, positive
-from .base import AbstractImplicit, masked_terms
+from .base import AbstractImplicit, along_threshold, masked_terms
 
 _STEPS = 60
 
 
+class Level(NamedTuple):
+    """A threshold as the largest score, and τ of what scores lie below it.
+
+    Apart, since τ ≥ −1 stays exact where the largest score, times β, has no figures left for it.
+
+    - `top` (): max s.
+    - `depth` (): τ of (α−1) β (s − max s), in [−1, 0].
+    """
+
+    top: Float[Array, ""]
+    depth: Float[Array, ""]
+
+
 class Entmax(AbstractImplicit):
-    """w = max((α−1) β s − τ, 0)^(1/(α−1)) with τ such that Σ w = 1: sparse softmax.
+    """w = max((α−1) β (s − max s) − τ, 0)^(1/(α−1)) with τ such that Σ w = 1: sparse softmax.
 
     α = 2 is sparsemax, α = 1.5 the usual entmax, α → 1 softmax. Memories far from the best weigh
     exactly zero. Potential: Φ(s) = max over the simplex of w·s + (1 − Σ w^α)/(α(α−1) β).
@@ -55,50 +68,53 @@ class Entmax(AbstractImplicit):
         self.beta = positive("beta", beta)
 
     def terms(self, scores, reference):
-        """The weights at threshold τ, and w s − w^α / (α(α−1) β)."""
-        # τ is infinite where the best score is, or where there is none; infinite scores then tie.
-        extreme = jnp.isinf(reference)
-        finite = jnp.where(jnp.isinf(scores), -1.0, scores)
-        above = (self.alpha - 1) * self.beta * finite - jnp.where(extreme, 0.0, reference)
-        above = jnp.where(
-            jnp.isinf(scores) | extreme, jnp.where(scores == jnp.inf, 1.0, -1.0), above
-        )
-        inside = above > 0
+        """The weights at threshold τ, and w (s − max s) − w^α / (α(α−1) β)."""
+        # The largest score is where to count from, so its own derivative is none of the terms'.
+        top = jax.lax.stop_gradient(reference.top)
+        below = shift(scores, top)
+        # Nothing weighs where there is no score, or none but −∞.
+        gone = (below == -jnp.inf) | (top == -jnp.inf)
+        below = jnp.where(gone, 0.0, below)
+        above = (self.alpha - 1) * self.beta * below - reference.depth
+        inside = (above > 0) & ~gone
         above = jnp.where(inside, above, 1.0)
         weights = jnp.where(inside, above ** (1 / (self.alpha - 1)), 0.0)
         loss = jnp.where(inside, above ** (self.alpha / (self.alpha - 1)), 0.0)
-        gain = weights * jnp.where(inside, scores, 0.0)
+        gain = weights * below
         return weights, gain - loss / (self.alpha * (self.alpha - 1) * self.beta)
 
     def rescale(self, old, new):
         """Nothing to rescale: τ is known before the sums are taken."""
-        return jnp.ones_like(new)
+        return jnp.ones_like(new.depth)
 
     def finish(self, reference, mass, potential):
-        """Weights as they are; Φ with the constant of the entropy."""
+        """Weights by 1/mass, which is one but for rounding; Φ from the largest score upwards."""
         constant = 1 / (self.alpha * (self.alpha - 1) * self.beta)
-        factor = jnp.where(jnp.isinf(reference), inverse(mass), 1.0)
-        return factor, potential + mass * constant
+        top = jax.lax.stop_gradient(jnp.where(mass == 0, 0.0, reference.top))
+        return inverse(mass), top + (potential + mass * constant)
 
     def solve(self, mass_and_slope, largest):
         """τ by Newton steps; it lies at most 1 below the largest (α−1) β s."""
-        top = (self.alpha - 1) * self.beta * largest
-        return _solve(mass_and_slope, top - 1, top)
 
-    def threshold(
-        self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None
-    ) -> Float[Array, ""]:
+        def at(depth):
+            mass, slope = mass_and_slope(Level(largest, depth))
+            return mass, slope
+
+        return Level(largest, _solve(at, -jnp.ones_like(largest), jnp.zeros_like(largest)))
+
+    def threshold(self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None) -> Level:
         """τ by sorting for α = 2 and 1.5, by Newton steps otherwise."""
         scores = scores if mask is None else jnp.where(mask, scores, -jnp.inf)
         scores = jax.lax.stop_gradient(scores)
-        if self.alpha in (1.5, 2.0):
-            return _by_sorting(self.alpha, (self.alpha - 1) * self.beta * scores)
         largest = jnp.max(scores)
+        if self.alpha in (1.5, 2.0):
+            below = (self.alpha - 1) * self.beta * shift(scores, largest)
+            return Level(largest, _by_sorting(self.alpha, below))
 
         def mass_and_slope(threshold):
-            return jax.value_and_grad(
-                lambda threshold: jnp.sum(masked_terms(self, scores, mask, threshold)[0])
-            )(threshold)
+            return along_threshold(
+                lambda threshold: jnp.sum(masked_terms(self, scores, mask, threshold)[0]), threshold
+            )
 
         return self.solve(mass_and_slope, largest)
 
@@ -133,9 +149,8 @@ def _solve(
 
 
 def _by_sorting(alpha: float, inputs: Float[Array, " n"]) -> Float[Array, ""]:
-    largest = jnp.max(inputs)
-    shifted = jnp.where(inputs == largest, 0.0, inputs - largest)
-    ordered = jnp.flip(jnp.sort(shifted))
+    """τ of inputs of which the largest is 0."""
+    ordered = jnp.flip(jnp.sort(inputs))
     present = jnp.isfinite(ordered)
     ordered = jnp.where(present, ordered, 0.0)
     count = jnp.arange(1, inputs.shape[0] + 1).astype(inputs.dtype)
@@ -146,4 +161,4 @@ def _by_sorting(alpha: float, inputs: Float[Array, " n"]) -> Float[Array, ""]:
         spread = jnp.cumsum(ordered**2) / count - mean**2
         thresholds = mean - jnp.sqrt(jnp.maximum(1 / count - spread, 0.0))
     support = jnp.sum(present & (thresholds < ordered))
-    return largest + thresholds[jnp.maximum(support - 1, 0)]
+    return thresholds[jnp.maximum(support - 1, 0)]

@@ -15,6 +15,7 @@ from .base import (
     AbstractSelective,
     AbstractSeparation,
     Sums,
+    along_threshold,
     best,
     largest,
     masked_terms,
@@ -160,7 +161,7 @@ def _blockwise(separation, query, rows, block, axis) -> Sums:
     if axis is None:
         return sums
     if implicit:
-        common, factor = reference, jnp.ones_like(reference)
+        common, factor = reference, jnp.ones((), dtype)
     else:
         common = jax.lax.pmax(sums.reference, axis)
         factor = separation.rescale(sums.reference, common)
@@ -203,10 +204,10 @@ def _solve(separation: AbstractImplicit, query, blocks, axis):
             def mass(threshold):
                 return jnp.sum(masked_terms(separation, scores, part.filled, threshold)[0])
 
-            new = jax.jvp(mass, (threshold,), (jnp.ones_like(threshold),))
+            new = along_threshold(mass, threshold)
             return (carry[0] + new[0], carry[1] + new[1]), None
 
-        zero = jnp.zeros_like(threshold)
+        zero = jnp.zeros((), dtype)
         total = jax.lax.scan(step, (zero, zero), blocks)[0]
         return total if axis is None else jax.lax.psum(total, axis)
 
@@ -242,14 +243,14 @@ def _blockwise_jvp(primals, tangents):
 
     shared = (separation, query, fixed)
     total = totals(shared, (d_separation, d_query, None))
-    moved = jnp.zeros_like(sums.reference)
+    moved = jnp.zeros((), sums.mass.dtype)
     if implicit:
         still = jax.tree.map(lambda leaf: None, (separation, query))
         d_blocks = jax.tree.map(lambda leaf: None, blocks)
-        by_threshold = totals(shared, (*still, jnp.ones_like(fixed)))
+        by_threshold = totals(shared, (*still, jax.tree.map(jnp.ones_like, fixed)))
         moved = -ratio(total[0], by_threshold[0])
         total = jax.tree.map(lambda a, b: a + moved * b, total, by_threshold)
-    return sums, Sums(moved, *total)
+    return sums, Sums(jax.tree.map(lambda leaf: moved, sums.reference), *total)
 
 
 def _push(function, primals, tangents):

@@ -3,12 +3,11 @@
 from typing import ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, inverse, match, shift
+from ..arithmetic import Range, inverse, log_sum_exp, match, shift
 from ..checks import POSITIVE, positive
 from .base import AbstractAdditive, Shares
 
@@ -73,8 +72,8 @@ class Softmax(AbstractExponential):
     def shares(self, scores, axis=None):
         """The weights themselves."""
         beta = match(self, scores.dtype).beta
-        total = jax.nn.logsumexp(beta * scores, axis, keepdims=True)
-        return Shares(beta, jnp.log(beta) + beta * scores - total, None, axis)
+        total = log_sum_exp(beta, scores, axis)
+        return Shares(beta, jnp.log(beta) + beta * shift(scores, total), None, axis)
 
 
 class GhostSoftmax(AbstractExponential):
@@ -105,9 +104,10 @@ class GhostSoftmax(AbstractExponential):
     def shares(self, scores, axis=None):
         """The weights themselves, beside the silent memory's."""
         beta = match(self, scores.dtype).beta
-        total = jnp.logaddexp(jax.nn.logsumexp(beta * scores, axis, keepdims=True), 0.0)
-        logs = jnp.log(beta) + beta * scores - total
-        return Shares(beta, logs, jnp.log(beta) - total, axis)
+        total = log_sum_exp(beta, scores, axis)
+        total = log_sum_exp(beta, jnp.stack([total, jnp.zeros_like(total)]), 0)[0]
+        logs = jnp.log(beta) + beta * shift(scores, total)
+        return Shares(beta, logs, jnp.log(beta) - beta * total, axis)
 
 
 class Exponential(AbstractExponential):

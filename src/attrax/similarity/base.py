@@ -36,6 +36,10 @@ class AbstractSimilarity(eqx.Module):
     encoded: ClassVar[bool] = False
     """Whether a memory keeps its rows standardised: own mean removed, unit norm."""
 
+    discrete: ClassVar[bool] = False
+    """Whether entries are equal or not, and nothing between, so that states must keep to entries
+    that rows have: a memory then reads the centroid unless it is told otherwise."""
+
     rows: ClassVar[Literal["any", "varied", "non-negative"]] = "any"
     """What stored rows must be: anything, not constant, or distributions up to a factor."""
 
@@ -71,6 +75,16 @@ class AbstractSimilarity(eqx.Module):
         **Returns:** scores, shape (N,).
         """
 
+    def rounding(self, rows: np.ndarray) -> float:
+        """By how much the scores of some rows can be off, beside the rounding of the scores' own
+        figures: of a score that is a difference of larger terms.
+
+        **Arguments:**
+
+        - `rows`: shape (N, d).
+        """
+        return 0.0
+
     def features(self, rows: Float[Array, "n d"]) -> Float[Array, "n m"] | None:
         """φ(row) of each row, where scores are s = φ(k)·φ(q); `None` where they are not."""
         return None
@@ -98,7 +112,7 @@ class AbstractSimilarity(eqx.Module):
         """R(v) of the energy E(v) = R(v) − Φ(s(v)): ½|v|² or zero."""
         if not self.quadratic:
             return jnp.zeros((), accumulate(state.dtype))
-        return 0.5 * jnp.sum(jnp.square(state), dtype=accumulate(state.dtype))
+        return 0.5 * jnp.sum(jnp.square(state.astype(accumulate(state.dtype))))
 
     def check(self, name: str, rows: Float[Array, "n d"]) -> None:
         """Refuse rows that the similarity is not defined for; nothing is checked under jit.
@@ -109,7 +123,10 @@ class AbstractSimilarity(eqx.Module):
             return
         values = np.asarray(rows, np.float64)
         if self.rows == "varied":
-            wrong, why = np.ptp(values, axis=-1) == 0, "are constant, so correlate with nothing"
+            # As `is_constant`, by which their keys are zero.
+            rounding = 4 * float(jnp.finfo(accumulate(rows.dtype)).eps)
+            wrong = np.ptp(values, axis=-1) <= rounding * np.abs(values).max(-1)
+            why = "are constant, so correlate with nothing"
         else:
             wrong = (values < 0).any(-1) | (values.sum(-1) == 0)
             why = "are negative somewhere or zero throughout, so are no distributions"

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import inverse, inverse_root, standardise, weighted
+from ..arithmetic import accumulate, inverse, standardise, unit, weighted
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class DirectionSum(AbstractSummedCentroid):
         """See `AbstractSummedCentroid.carrier`."""
         if self.centred:
             return standardise(keys)
-        return keys * inverse_root(jnp.sum(jnp.square(keys), axis=-1, keepdims=True))
+        return unit(keys)
 
     def settle(self, total, mass):
         """See `AbstractSummedCentroid.settle`."""
@@ -170,6 +170,10 @@ class WeightedMode(AbstractCentroid):
 
 
 def distributions(rows: Float[Array, "*n d"], epsilon: float = 0.0) -> Float[Array, "*n d"]:
-    """Rows divided by their sums, then smoothed to (r + ε)/(1 + d ε), which still sums to one."""
+    """Rows divided by their sums, then smoothed to (r + ε)/(1 + d ε), which still sums to one.
+
+    The shares are of at least 32 bits, for those of long rows are below half precision.
+    """
+    rows = rows.astype(accumulate(rows.dtype))
     shares = rows * inverse(jnp.sum(rows, -1, keepdims=True))
     return (shares + epsilon) / (1 + rows.shape[-1] * epsilon) if epsilon else shares

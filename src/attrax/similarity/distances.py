@@ -1,15 +1,21 @@
 """Similarities that are negative distances: Euclidean, Manhattan, Minkowski, Hamming."""
 
+from math import inf
 from typing import ClassVar, Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ..arithmetic import Range, accumulate, products
+from ..arithmetic import Range, accumulate, products, range_scale
 from ..checks import one_of
 from .base import AbstractSimilarity
 from .centroids import WeightedMean, WeightedMedian, WeightedMode
 from .sums import over_features
+
+# Products of rows this narrow are no faster than sums of squared differences.
+_NARROW = 16
 
 
 class Euclidean(AbstractSimilarity):
@@ -24,7 +30,8 @@ class Euclidean(AbstractSimilarity):
       infinite for an exact match, the same order of memories but other weights.
     - `exact`: sum squared differences instead of expanding them into one matrix product. Several
       times slower; differences of near duplicates are then free of cancellation. The reciprocal
-      form always does so.
+      form always does so, and so do rows of up to 16 entries. A part that all rows share, such as
+      the origin of a map, costs no figures either way: rows are expanded about the first of them.
 
     **Source:** [millidge2022universal]
     """
@@ -54,9 +61,19 @@ class Euclidean(AbstractSimilarity):
         """The mean, for the squared forms."""
         return WeightedMean() if self.form in ("half_square", "square") else None
 
+    def rounding(self, rows):
+        """Of the largest square about the first row, where squares are expanded."""
+        if self.exact or self.form == "reciprocal" or rows.shape[1] <= _NARROW:
+            return 0.0
+        wide = rows.astype(np.float64)
+        square = np.square(wide - wide[0]).sum(-1).max() * np.finfo(np.float32).eps
+        return float(np.sqrt(square) if self.form == "distance" else square)
+
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
-        if self.exact or self.form == "reciprocal":
+        if self.exact and self.form == "distance":
+            return -_scaled_distance(keys, query, weight)
+        if self.exact or self.form == "reciprocal" or keys.shape[1] <= _NARROW:
             squares = over_features(_squared, keys, query, weight)
             half = -0.5 * squares
         else:
@@ -106,13 +123,16 @@ class Manhattan(AbstractSimilarity):
 
 
 class Minkowski(AbstractSimilarity):
-    """s = −(Σ |k − q|^p)^(1/p); p = 1 is Manhattan's distance, p = 2 Euclid's.
+    """s = −(Σ |k − q|^p)^(1/p); p = 1 is Manhattan's distance, p = 2 Euclid's, p = ∞ Chebyshev's.
+
+    The distance for p = ∞ is the largest |k − q|. Powers are taken relative to it, so that they
+    stay within the range of floats for every p and unit.
 
     No centroid in closed form, hence no energy under a read.
 
     **Arguments:**
 
-    - `p`: order of the norm, ≥ 1.
+    - `p`: order of the norm, ≥ 1; `math.inf` for the largest difference.
 
     **Raises:** `ValueError` for `p` < 1, where the triangle inequality fails.
     """
@@ -129,9 +149,17 @@ class Minkowski(AbstractSimilarity):
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
-        total = over_features(lambda k, q: jnp.abs(k - q) ** self.p, keys, query, weight)
-        apart = total > 0
-        return jnp.where(apart, -(jnp.where(apart, total, 1.0) ** (1 / self.p)), 0.0)
+        if self.p == 1:
+            return -over_features(_absolute, keys, query, weight)
+        size = over_features(_absolute, keys, query, weight, largest=True)
+        if self.p == inf:
+            return -size
+        apart = size > 0
+        size = jnp.where(apart, jax.lax.stop_gradient(size), 1.0)
+        share = 1 / size
+        total = over_features(lambda k, q: (jnp.abs(k - q) * share) ** self.p, keys, query, weight)
+        apart = apart & (total > 0)
+        return jnp.where(apart, -size * jnp.where(apart, total, 1.0) ** (1 / self.p), 0.0)
 
 
 class Hamming(AbstractSimilarity):
@@ -142,6 +170,7 @@ class Hamming(AbstractSimilarity):
     **Source:** [kanerva1988sparse]
     """
 
+    discrete: ClassVar[bool] = True
     range: ClassVar[Range] = "non-positive"
     rowwise: ClassVar[bool] = True
     centroid: ClassVar = WeightedMode()
@@ -160,9 +189,21 @@ def _absolute(key, query):
     return jnp.abs(key - query)
 
 
+def _scaled_distance(keys, query, weight):
+    """|k − q|, whose square may be out of the range of floats."""
+    sizes = range_scale(keys, weight)[:, 0], range_scale(query, weight)
+    # The smaller scale is that of the larger of the two.
+    scale = jnp.minimum(*sizes)
+    squares = over_features(lambda k, q: jnp.square((k - q) * scale), keys, query, weight)
+    return _root(squares) / scale
+
+
 def _expanded(keys, query, weight):
     """−½ |k − q|², from norms and one product."""
     dtype = accumulate(keys.dtype)
+    # What all rows have in common would leave no figures for their differences.
+    origin = jax.lax.stop_gradient(keys[0])
+    keys, query = keys - origin[None], query - origin
     # The keys' norms as a product: on a CPU their sums would be fused with the product of keys and
     # query into one slow loop. Those of queries would not, and a product of one row is slow.
     counted = jnp.ones(query.shape, dtype) if weight is None else weight.astype(dtype)

@@ -6,7 +6,15 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, accumulate, inverse_root, products, standardise
+from ..arithmetic import (
+    Range,
+    accumulate,
+    inverse_root,
+    is_constant,
+    products,
+    range_scale,
+    standardise,
+)
 from ..checks import one_of
 from .base import AbstractSimilarity
 from .centroids import DirectionSum, WeightedSum
@@ -58,22 +66,30 @@ class Dot(AbstractSimilarity):
         """The rows, divided by their sums in that form."""
         if self.normalised == "none":
             return rows
-        total = jnp.sum(rows, axis=-1, keepdims=True)
-        return jnp.where(total != 0, rows / jnp.where(total != 0, total, 1.0), 0.0)
+        total = jnp.sum(rows, axis=-1, keepdims=True, dtype=accumulate(rows.dtype))
+        shares = jnp.where(
+            total != 0, rows.astype(total.dtype) / jnp.where(total != 0, total, 1.0), 0.0
+        )
+        return shares.astype(rows.dtype)
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
         if weight is not None:
             query = query * weight.astype(query.dtype)
-        scores = products(keys, query)
         if self.normalised == "none":
-            return scores
+            return products(keys, query)
+        query = _scaled(query, range_scale(query))
+        scores = products(keys, query)
         counted = jnp.ones_like(query) if weight is None else weight.astype(query.dtype)
         own = jnp.sum(query, dtype=scores.dtype)
         # Rows that are not filled sum to zero; divided by it their slopes would be NaN.
         total = products(keys, counted) * own
         apart = total != 0
         return jnp.where(apart, scores / jnp.where(apart, total, 1.0), 0.0)
+
+
+def _scaled(row, scale):
+    return (row.astype(scale.dtype) * scale).astype(row.dtype)
 
 
 class Cosine(AbstractSimilarity):
@@ -95,14 +111,21 @@ class Cosine(AbstractSimilarity):
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
         dtype = accumulate(keys.dtype)
+        # Squares alone need keys to be scaled; the products are brought to scale by row.
+        scale = range_scale(keys, weight)
+        wide, query = keys.astype(dtype) * scale, query.astype(dtype) * range_scale(query, weight)
         if weight is None:
-            squares = jnp.sum(jnp.square(keys.astype(dtype)), axis=-1)
-            own = jnp.sum(jnp.square(query.astype(dtype)))
+            squares, own = jnp.sum(jnp.square(wide), axis=-1), jnp.sum(jnp.square(query))
         else:
-            squares = products(jnp.square(keys.astype(dtype)), weight.astype(dtype))
-            own = jnp.sum(weight.astype(dtype) * jnp.square(query.astype(dtype)))
-            query = query * weight.astype(query.dtype)
-        return products(keys, query) * inverse_root(squares) * inverse_root(own)
+            counted = weight.astype(dtype)
+            # Entries that do not count may be too large for the scale of those that do.
+            wide = jnp.where(counted[None] != 0, wide, 0.0)
+            squares = products(jnp.square(wide), counted)
+            query = jnp.where(counted != 0, query, 0.0)
+            own = jnp.sum(counted * jnp.square(query))
+            query = query * counted
+        scores = products(keys, query.astype(keys.dtype)) * scale[:, 0]
+        return scores * inverse_root(squares) * inverse_root(own)
 
 
 class Correlation(AbstractSimilarity):
@@ -154,13 +177,17 @@ class Correlation(AbstractSimilarity):
         keys, query = keys.astype(dtype), query.astype(dtype)
         weight = jnp.ones_like(query) if weight is None else weight.astype(dtype)
         count = jnp.sum(weight)
+        constant = is_constant(query, weight)[0]
         # Where entries are constant their variance is made of rounding errors, and counts as zero.
         rounding = 8 * jnp.finfo(dtype).eps
         offset = jnp.zeros(keys.shape[:1], dtype)
         if not self.encoded:
+            keys = jnp.where(weight[None] != 0, keys * range_scale(keys, weight), 0.0)
+            query = jnp.where(weight != 0, query * range_scale(query, weight), 0.0)
             # An offset common to a row's entries would cancel with a loss of all figures below.
-            offset = jnp.mean(keys, axis=-1)
-            keys = keys - offset[:, None]
+            alike = is_constant(keys, weight)
+            offset = jnp.sum(keys * weight[None], axis=-1) / count
+            keys = jnp.where(alike | (weight[None] == 0), 0.0, keys - offset[:, None])
         sums = products(keys, weight)
         raw = products(jnp.square(keys), weight)
         floor = rounding * raw + count * jnp.square(rounding * offset)
@@ -168,9 +195,9 @@ class Correlation(AbstractSimilarity):
         middle = jnp.sum(weight * query) / count
         centred = weight * (query - middle)
         own = jnp.sum(weight * jnp.square(query - middle))
-        own = _above(count * jnp.square(rounding * middle), own)
+        own = jnp.where(constant, 0.0, own)
         length = jnp.ones_like(own) if self.encoded else inverse_root(own)
-        return products(keys, centred) * spread * length
+        return jnp.where(constant, 0.0, products(keys, centred) * spread * length)
 
 
 def _above(floor: Float[Array, "*n"], squares: Float[Array, "*n"]) -> Float[Array, "*n"]:

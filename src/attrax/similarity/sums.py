@@ -12,9 +12,16 @@ _FEATURES_A_STEP = 16
 
 
 def over_features(
-    term: Callable, keys: Float[Array, "n d"], query: Float[Array, " d"], weight
+    term: Callable,
+    keys: Float[Array, "n d"],
+    query: Float[Array, " d"],
+    weight,
+    *,
+    largest: bool = False,
 ) -> Float[Array, " n"]:
     """Σ_i weight_i · term(key_i, query_i), a few features a step.
+
+    With `largest`, the largest term, none of them negative, of the entries that weigh anything.
 
     The accumulator stays in cache and the steps are unrolled, which on a CPU is several times
     faster than the broadcast difference. Features left over make one shorter step: padding would
@@ -24,6 +31,7 @@ def over_features(
     dtype = accumulate(keys.dtype)
     width = min(_FEATURES_A_STEP, d)
     steps = d // width
+    join = jnp.maximum if largest else jnp.add
     inputs = (keys.T, query) if weight is None else (keys.T, query, weight.astype(dtype))
 
     @jax.checkpoint
@@ -32,15 +40,16 @@ def over_features(
         for i in range(columns.shape[0]):
             value = term(columns[i].astype(dtype), parts[i].astype(dtype))
             if counts is not None:
-                value = jnp.where(counts[i] == 0, 0.0, counts[i] * value)
-            total = total + value
+                share = value if largest else counts[i] * value
+                value = jnp.where(counts[i] == 0, 0.0, share)
+            total = join(total, value)
         return total
 
     def step(total, inputs):
-        return total + step_sum(*inputs), None
+        return join(total, step_sum(*inputs)), None
 
     split = jax.tree.map(lambda x: x[: steps * width].reshape(steps, width, *x.shape[1:]), inputs)
     total = jax.lax.scan(step, jnp.zeros((n,), dtype), split)[0]
     if steps * width == d:
         return total
-    return total + step_sum(*(x[steps * width :] for x in inputs))
+    return join(total, step_sum(*(x[steps * width :] for x in inputs)))

@@ -10,6 +10,9 @@ from ..checks import NoEnergyError
 from .base import Answer, Measured, Reading
 from .noise import Noisy, PlainNoise
 
+# Of one and the same row the squared norm of the mean differs from one by rounding alone.
+_EQUAL = 1e-5
+
 
 class KeySpace(Measured, Noisy):
     """States of a `Memory` for one query, with the query's known entries held.
@@ -67,12 +70,16 @@ class KeySpace(Measured, Noisy):
         Rows are passed over once more for values, which are not taken along a run, and once for the
         energy of a state that no read was made from.
         """
-        reading = self.read(state) if reading is None else reading
+        if reading is None:
+            # A single read: what it gives in key space is not looked at, and costs no pass.
+            reading = self.read(state)
+        else:
+            reading = reading._replace(memories=self._different(reading))
         energy = self.memory.state_energy(state) if self.lacks_energy is None else None
         if self.memory.values is None:
             return Answer(state, energy, reading.memories)
         values = self.memory.read(reading.state, self.known)
-        return Answer(self._completed(values.value), energy, self._memories(values))
+        return Answer(self._completed(values.value), energy, reading.memories)
 
     def record(self, path: Float[Array, "s d"]) -> Float[Array, "s v"]:
         """The states of a run as they are to be seen, the start first.
@@ -87,7 +94,7 @@ class KeySpace(Measured, Noisy):
         )
         if self.memory.heteroassociative:
             return read
-        return jnp.concatenate([self.query[None], read[:-1]])
+        return jnp.concatenate([self.query[None].astype(read.dtype), read[:-1]])
 
     @property
     def lacks_noise(self) -> None:
@@ -101,7 +108,18 @@ class KeySpace(Measured, Noisy):
     def _memories(self, reading):
         return reading.effective if self.memory.separation.normalised else None
 
+    def _different(self, reading: Reading) -> Float[Array, ""] | None:
+        """How many memories share the weight, equal ones counted as one where that is seen.
+
+        The mean of rows of unit norm has that norm only if all that weighs is one and the same.
+        """
+        if reading.memories is None or not self.memory.similarity.encoded or self.known is not None:
+            return reading.memories
+        norm = jnp.sum(jnp.square(reading.value), dtype=reading.memories.dtype)
+        same = jnp.abs(norm - 1) < _EQUAL
+        return jnp.where(same, jnp.ones_like(norm), reading.memories)
+
     def _completed(self, value):
         if self.known is None or self.memory.heteroassociative:
             return value
-        return jnp.where(self.known, self.query, value)
+        return jnp.where(self.known, self.query.astype(value.dtype), value)

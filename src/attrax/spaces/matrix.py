@@ -54,7 +54,7 @@ class MatrixSpace(Measured, Noisy):
 
     def magnitude(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The size of the largest term of the energy, by which its rounding is measured."""
-        own = 0.5 * jnp.sum(jnp.square(state), dtype=accumulate(state.dtype))
+        own = 0.5 * jnp.sum(jnp.square(state.astype(accumulate(state.dtype))))
         return jnp.maximum(own, jnp.abs(self.energy(state) - own))
 
     def answer(self, state: Float[Array, " v"], reading: Reading | None = None) -> Answer:

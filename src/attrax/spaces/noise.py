@@ -92,7 +92,7 @@ class PlainNoise(AbstractGeometry):
     def curved(self, change):
         """|change|²/v."""
         squares = [
-            jnp.sum(jnp.square(leaf), dtype=accumulate(leaf.dtype))
+            jnp.sum(jnp.square(leaf.astype(accumulate(leaf.dtype))))
             for leaf in jax.tree.leaves(change)
         ]
         total = sum(squares[1:], squares[0])

@@ -31,13 +31,18 @@ class AbstractStore(eqx.Module):
     """d, the number of entries of a query."""
 
     dtype: Declared[jnp.dtype]
-    """The floating-point type that queries are brought to."""
+    """The floating-point type of states."""
 
     units: Declared[Units]
     """What states are: "real", or two-state units, "signs" (−1 and +1) or "bits" (0 and 1)."""
 
     recurrent: Declared[bool]
     """Whether what is read can be read again; if not, `attrax.retrieve` reads once."""
+
+    @property
+    def query_dtype(self) -> jnp.dtype:
+        """The type that `space` takes queries in: `dtype`, unless a leaf says more."""
+        return self.dtype
 
     @abstractmethod
     def space(

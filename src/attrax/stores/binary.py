@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate, in_range, match, products
+from ..arithmetic import accumulate, in_range, match, products, shift
 from ..checks import NoEnergyError, as_floats, is_floats
 from ..separation import AbstractAdditive
 from ..separation.base import AbstractImplicit, Shares, largest
@@ -258,7 +258,7 @@ def _gaps_of_logarithms(shares: Shares, columns, scores, state):
     is a e^(β(1 − σ)) + b e^(−β(1 − σ)), and Σ exp(βs⁻) is a e^(−β(1 + σ)) + b e^(β(1 + σ)).
     """
     beta, top = shares.beta, jnp.max(scores)
-    weights = jnp.exp(beta * (scores - top))
+    weights = jnp.exp(beta * shift(scores, top))
     # Apart, since in a difference a small sum would drown. Rows of zeros are the same in both.
     signs = (jnp.maximum(columns, 0), jnp.maximum(-columns, 0), 1 - jnp.abs(columns))
     above, below, level = (_log(products(part, weights)) for part in signs)

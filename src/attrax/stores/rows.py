@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from ..arithmetic import standardise
+from ..arithmetic import accumulate, standardise
 from ..checks import NoEnergyError, as_floats, as_mask, is_concrete, shape_of
 from ..display import table, valued
 from ..separation import AbstractSeparation, Max, SeparationFunction, Softmax
@@ -56,7 +56,9 @@ class Memory(AbstractStore):
       with β = ln(1000 N)/g, g the 5 % quantile over at most 256 rows of a row's own score minus
       the best score of another.
     - `projection`: "sum" is Σ w value; "centroid" is the state that the weighted keys agree on
-      under the similarity, such as the mean or the median, and makes every energy descend.
+      under the similarity, such as the mean or the median, and makes every energy descend. `None`
+      is "sum", and "centroid" for `Hamming`, to which a sum that is off by rounding is another
+      state in every entry.
     - `filled`: shape (N,), True for rows that take part; all if `None`.
     - `capacity`: room for this many rows, ≥ N, so that `write` need not grow.
     - `block`: rows read at a time. `None` chooses: about a megabyte of keys once there are many.
@@ -87,7 +89,7 @@ class Memory(AbstractStore):
         *,
         similarity: AbstractSimilarity | Callable | None = None,
         separation: AbstractSeparation | Callable | None = None,
-        projection: Literal["sum", "centroid"] = "sum",
+        projection: Literal["sum", "centroid"] | None = None,
         filled=None,
         capacity: int | None = None,
         block: int | None = None,
@@ -100,6 +102,7 @@ class Memory(AbstractStore):
                 f"{patterns.shape}."
             )
         if values is not None:
+            _check_values(values)
             values = as_floats("values", values, ndim=2)
             if values.shape[0] != count:
                 raise ValueError(
@@ -107,7 +110,7 @@ class Memory(AbstractStore):
                 )
         if filled is not None:
             filled = as_mask("filled", filled, (count,))
-        if projection not in ("sum", "centroid"):
+        if projection not in (None, "sum", "centroid"):
             raise ValueError(f'`projection` must be "sum" or "centroid", but it is {projection!r}.')
         if similarity is None:
             similarity = Correlation(encoded=True)
@@ -115,11 +118,12 @@ class Memory(AbstractStore):
             similarity = SimilarityFunction(similarity)
         similarity.check("patterns", _taking_part(patterns, filled))
         self.heteroassociative = values is not None
+        given = patterns
         if similarity.encoded:
             values = patterns if values is None else values
             patterns = _standardised(patterns)
         if separation is None:
-            separation = Softmax(default_beta(similarity, patterns, filled))
+            separation = Softmax(default_beta(similarity, patterns, filled, given))
         elif not isinstance(separation, AbstractSeparation):
             separation = SeparationFunction(separation)
         check_domain(similarity, separation)
@@ -131,6 +135,8 @@ class Memory(AbstractStore):
         self.filled = storage.pad_mask(filled, count, size)
         self.similarity = similarity
         self.separation = separation
+        if projection is None:
+            projection = "centroid" if similarity.discrete else "sum"
         self.projection = projection
         self.block = block
         self.placement = None
@@ -210,6 +216,11 @@ class Memory(AbstractStore):
         """The floating-point type of the rows; queries are brought to it."""
         return self.keys.dtype
 
+    @property
+    def query_dtype(self) -> jnp.dtype:
+        """That of the rows; at least 32 bits where queries are standardised first."""
+        return accumulate(self.dtype) if self.similarity.encoded else self.dtype
+
     def __len__(self) -> int:
         """How many rows are filled."""
         return self.keys.shape[0] if self.filled is None else int(jnp.sum(self.filled))
@@ -218,7 +229,9 @@ class Memory(AbstractStore):
         self, query: Float[Array, "*n d"], known: Bool[Array, "*m d"] | None = None
     ) -> Float[Array, "*n d"]:
         """Queries as keys: standardised under the default similarity, else as they are."""
-        return standardise(query, known) if self.similarity.encoded else query
+        if not self.similarity.encoded:
+            return query
+        return standardise(query, known).astype(self.keys.dtype)
 
     def read(self, state: Float[Array, " d"], known: Bool[Array, " d"] | None = None) -> Reading:
         """One pass over the memories with a state in key space: value, potential, mass.
@@ -361,7 +374,8 @@ class Memory(AbstractStore):
             weights = self.separation(self._scores(state, weight), self.filled)
             return reading._replace(value=centroid.agree(self.keys, weights))
         reading = self._fold(query, Rows(self.keys, centroid.carrier(self.keys), self.filled))
-        return reading._replace(value=centroid.settle(reading.value, reading.mass))
+        value = centroid.settle(reading.value, reading.mass)
+        return reading._replace(value=value.astype(self.keys.dtype))
 
     def _fold(self, query: Query, rows: Rows) -> Reading:
         if self.placement is None:
@@ -376,7 +390,7 @@ class Memory(AbstractStore):
         return self.similarity(self.keys, state, weight)
 
     def _query(self, query):
-        query = as_floats("query", query).astype(self.keys.dtype)
+        query = as_floats("query", query).astype(self.query_dtype)
         if query.ndim > 1 and query.shape[-1] == self.keys.shape[1]:
             raise ValueError(
                 f"`query` must be one state of shape ({self.keys.shape[1]},), but its shape is "
@@ -394,6 +408,16 @@ class Memory(AbstractStore):
 
 
 _standardised = jax.jit(standardise)
+
+
+def _check_values(values) -> None:
+    """Refuse a similarity or separation in the place of values."""
+    for kind, option in (AbstractSimilarity, "similarity"), (AbstractSeparation, "separation"):
+        known = isinstance(values, kind) or (isinstance(values, type) and issubclass(values, kind))
+        if known:
+            name = values.__name__ if isinstance(values, type) else type(values).__name__
+            article = "an" if name[0] in "AEIO" else "a"
+            raise TypeError(f"`values` is {article} {name}; write {option}={name}(...).")
 
 
 def _taking_part(patterns, filled):
