@@ -86,7 +86,8 @@ def tests_of(path: str) -> list[str]:
     """The tests that a change of a file has to pass, its mirror first."""
     inside = path.removeprefix("src/attrax/")
     (room,) = [room for room in TESTS if inside == room or inside.startswith(f"{room}/")]
-    files = [ROOT / "tests" / Path(inside).parent / f"test_{Path(inside).name}"]
+    mirror = Path(inside).with_name(f"test_{Path(inside).name}")
+    files = [ROOT / "tests" / mirror, ROOT / "tests" / "test_defaults.py"]
     for place in (ROOT / "tests" / name for name in TESTS[room]):
         files += sorted(place.glob("test_*.py")) if place.is_dir() else [place]
     return list(dict.fromkeys(f.relative_to(ROOT).as_posix() for f in files if f.exists()))
