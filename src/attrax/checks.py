@@ -76,7 +76,7 @@ def as_floats(
         )
     array = as_type(name, array, dtype)
     if finite and is_concrete(array) and not (good := np.isfinite(np.asarray(array))).all():
-        text = _not_finite(name, np.asarray(array), good)
+        text = _not_finite(name, np.asarray(array), np.asarray(good))
         inverted = known is not None and _whole_elsewhere(given, known)
         remedy = " where `known` is True: is the mask inverted? Pass known=~mask."
         raise ValueError(text + (remedy if inverted else f". {_remedy(name)}"))

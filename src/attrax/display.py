@@ -1,6 +1,7 @@
 """How objects print: a few lines, with the numbers that matter and the shapes of arrays."""
 
 import dataclasses
+import functools
 from html import escape
 from typing import Any
 
@@ -18,6 +19,14 @@ def described(module: Any) -> str:
     fields = dataclasses.fields(module)
     parts = [f"{field.name}={valued(getattr(module, field.name, None))}" for field in fields]
     return f"{type(module).__name__}({', '.join(parts)})"
+
+
+@functools.singledispatch
+def facts(module: Any) -> list[tuple[str, str]]:
+    """What is printed of a module, in pairs of a name and a text: its fields unless registered."""
+    names = [field.name for field in dataclasses.fields(module)]
+    values = [(name, getattr(module, name, None)) for name in names]
+    return [(name, valued(value)) for name, value in values if value is not None]
 
 
 def shaped(value: Any) -> str:

@@ -11,7 +11,16 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from .buckets import bucket, cut, join, take
-from .checks import as_floats, as_mask, as_type, check_index, is_concrete, one_key, whole_number
+from .checks import (
+    as_floats,
+    as_mask,
+    as_type,
+    check_index,
+    is_concrete,
+    one_key,
+    shape_of,
+    whole_number,
+)
 from .display import lines, shaped, spread, table
 from .dynamics.asynchronous import Asynchronous
 from .dynamics.base import AbstractDynamics, Outcome, check_dynamics, check_key
@@ -132,7 +141,7 @@ class Retrieval(eqx.Module):
                 rows.append((name, shaped(getattr(self, name))))
         if self.certificate is not None:
             rows.append(("certificate", repr(self.certificate).removeprefix("Certificate: ")))
-        shape = getattr(self.state, "shape", ())[:-1]
+        shape = (shape_of(self.state) or ())[:-1]
         title = "Retrieval of one query" if not shape else f"Retrieval of queries {tuple(shape)}"
         return title, rows
 

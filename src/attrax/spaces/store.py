@@ -1,6 +1,5 @@
 """What a store is: what `attrax.retrieve` may ask of whatever keeps memories."""
 
-import dataclasses
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..display import lines, valued
+from ..display import facts, lines
 from .base import AbstractSpace
 from .units import Units, check_states
 
@@ -72,15 +71,9 @@ class AbstractStore(eqx.Module):
                 "jax.jit(lambda memory, query: memory(query))."
             ) from None
 
-    def facts(self) -> list[tuple[str, str]]:
-        """What is printed of it, in pairs of a name and a text."""
-        names = [field.name for field in dataclasses.fields(self)]
-        values = [(name, getattr(self, name, None)) for name in names]
-        return [(name, valued(value)) for name, value in values if value is not None]
-
     def __repr__(self) -> str:
         """A few lines: sizes, parts, and numbers."""
-        return lines(type(self).__name__, self.facts())
+        return lines(type(self).__name__, facts(self))
 
     def check_queries(self, name: str, queries: Array, known: Array | None = None) -> None:
         """Refuse states that two-state units cannot have; nothing is checked under jit.

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..arithmetic import accumulate, standardise
 from ..checks import NoEnergyError, as_floats, as_mask, is_concrete, shape_of
-from ..display import table, valued
+from ..display import facts, table, valued
 from ..separation import AbstractSeparation, Max, SeparationFunction, Softmax
 from ..separation.fold import Query, Reading, Rows, fold
 from ..similarity import AbstractSimilarity, Correlation, SimilarityFunction
@@ -57,8 +57,8 @@ class Memory(AbstractStore):
       the best score of another.
     - `projection`: "sum" is Σ w value; "centroid" is the state that the weighted keys agree on
       under the similarity, such as the mean or the median, and makes every energy descend. `None`
-      is "sum", and "centroid" for `Hamming`, to which a sum that is off by rounding is another
-      state in every entry.
+      is "sum", and "centroid" for `Hamming` with weights that sum to one: to it a sum that is off
+      by rounding is another state in every entry.
     - `filled`: shape (N,), True for rows that take part; all if `None`.
     - `capacity`: room for this many rows, ≥ N, so that `write` need not grow.
     - `block`: rows read at a time. `None` chooses: about a megabyte of keys once there are many.
@@ -136,7 +136,8 @@ class Memory(AbstractStore):
         self.similarity = similarity
         self.separation = separation
         if projection is None:
-            projection = "centroid" if similarity.discrete else "sum"
+            states = similarity.discrete and separation.normalised
+            projection = "centroid" if states else "sum"
         self.projection = projection
         self.block = block
         self.placement = None
@@ -148,24 +149,9 @@ class Memory(AbstractStore):
         """
         check_fields(self)
 
-    def facts(self) -> list[tuple[str, str]]:
-        """See `AbstractStore.facts`."""
-        if shape_of(self.keys) is None:
-            return super().facts()
-        room, width = self.keys.shape
-        rows = f"{room}"
-        if self.filled is not None:
-            known = isinstance(self.filled, np.ndarray | jax.Array) and is_concrete(self.filled)
-            rows = f"{len(self) if known else 'some'} of {room} places"
-        facts = [("rows N", rows), ("entries d", f"{width}, {self.keys.dtype}")]
-        if self.heteroassociative:
-            facts.append(("values", valued(self.values)))
-        facts += [("similarity", repr(self.similarity)), ("separation", repr(self.separation))]
-        return [*facts, ("projection", self.projection)]
-
     def _repr_html_(self) -> str:
         """What is printed, as a table for notebooks."""
-        return table(type(self).__name__, self.facts())
+        return table(type(self).__name__, facts(self))
 
     def __call__(self, query: ArrayLike) -> Float[Array, " v"]:
         """Exactly one read.
@@ -408,6 +394,23 @@ class Memory(AbstractStore):
 
 
 _standardised = jax.jit(standardise)
+
+
+@facts.register
+def _(memory: Memory) -> list[tuple[str, str]]:
+    shape = shape_of(memory.keys)
+    if shape is None:
+        return facts.dispatch(object)(memory)
+    room, width = shape
+    rows = f"{room}"
+    if memory.filled is not None:
+        known = isinstance(memory.filled, np.ndarray | jax.Array) and is_concrete(memory.filled)
+        rows = f"{len(memory) if known else 'some'} of {room} places"
+    sizes = [("rows N", rows), ("entries d", f"{width}, {memory.keys.dtype}")]
+    if memory.heteroassociative:
+        sizes.append(("values", valued(memory.values)))
+    parts = [("similarity", repr(memory.similarity)), ("separation", repr(memory.separation))]
+    return [*sizes, *parts, ("projection", memory.projection)]
 
 
 def _check_values(values) -> None:
