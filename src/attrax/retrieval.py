@@ -28,6 +28,7 @@ from .dynamics.certificate import Certificate
 from .dynamics.certificate import certify as certified
 from .dynamics.engine import QUERIES
 from .dynamics.iterate import Iterate, OneRead
+from .spaces.base import Counting
 from .spaces.store import AbstractStore
 
 # Two states of equal weight make an effective number of 2; below this one memory rules.
@@ -336,9 +337,12 @@ def _one(how: _How, query, known, key) -> Retrieval:
     watched = how.path or how.certify
     run = how.dynamics.run(space, space.initial, path=watched, key=key)
     answer = space.answer(run.state, run.reading)
-    outcome = run.outcome
-    if answer.memories is not None:
-        mixed = (answer.memories > _MIXTURE) & (outcome == Outcome.converged)
+    outcome, memories = run.outcome, answer.memories
+    # A single read is not looked at in key space, which would take another pass.
+    if isinstance(space, Counting) and run.reading is not None and not how.dynamics.single:
+        memories = space.count_different(run.reading)
+    if memories is not None:
+        mixed = (memories > _MIXTURE) & (outcome == Outcome.converged)
         outcome = Outcome.where(mixed, Outcome.mixture, outcome)
     states = energies = None
     if how.path:
@@ -351,7 +355,7 @@ def _one(how: _How, query, known, key) -> Retrieval:
         outcome,
         run.steps,
         None if how.dynamics.single else answer.energy,
-        answer.memories,
+        memories,
         states,
         energies,
         certificate,

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..checks import NoEnergyError
-from .base import Answer, Measured, Reading
+from .base import Answer, Counting, Measured, Reading
 from .noise import Noisy, PlainNoise
 
 # Of one and the same row the squared norm of the mean differs from one by rounding alone.
 _EQUAL = 1e-5
 
 
-class KeySpace(Measured, Noisy):
+class KeySpace(Counting, Measured, Noisy):
     """States of a `Memory` for one query, with the query's known entries held.
 
     Reads stay in key space; values are applied once, in `answer`. Where only some entries are
@@ -70,11 +70,7 @@ class KeySpace(Measured, Noisy):
         Rows are passed over once more for values, which are not taken along a run, and once for the
         energy of a state that no read was made from.
         """
-        if reading is None:
-            # A single read: what it gives in key space is not looked at, and costs no pass.
-            reading = self.read(state)
-        else:
-            reading = reading._replace(memories=self._different(reading))
+        reading = self.read(state) if reading is None else reading
         energy = self.memory.state_energy(state) if self.lacks_energy is None else None
         if self.memory.values is None:
             return Answer(state, energy, reading.memories)
@@ -108,8 +104,8 @@ class KeySpace(Measured, Noisy):
     def _memories(self, reading):
         return reading.effective if self.memory.separation.normalised else None
 
-    def _different(self, reading: Reading) -> Float[Array, ""] | None:
-        """How many memories share the weight, equal ones counted as one where that is seen.
+    def count_different(self, reading: Reading) -> Float[Array, ""] | None:
+        """See `Counting.count_different`.
 
         The mean of rows of unit norm has that norm only if all that weighs is one and the same.
         """
