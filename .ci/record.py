@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from attrax.cli.machine import use_cache
+import attrax
 from attrax.papers import reproduce
 from attrax.papers.contract import Reproduction, write_json
 from attrax.papers.panels import draw_panel
@@ -33,7 +33,7 @@ def main(slugs: list[str]) -> int:
     if not slugs:
         print('name systems: make record SLUG="hopfield-1982"', file=sys.stderr)
         return 2
-    use_cache()
+    attrax.enable_compilation_cache()
     for slug in slugs:
         result = reproduce(slug, profile="full")
         print(result.table(), flush=True)

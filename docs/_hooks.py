@@ -134,6 +134,10 @@ def _is_error(thing: object) -> bool:
     return inspect.isclass(thing) and issubclass(thing, Exception)
 
 
+def _module(thing: object) -> str:
+    return getattr(thing, "__module__", "")
+
+
 def _public() -> dict[str, object]:
     """Every public object: the names of the root, and of each room one level down."""
     attrax = importlib.import_module("attrax")
@@ -144,10 +148,14 @@ def _public() -> dict[str, object]:
     for info in pkgutil.iter_modules(attrax.__path__, "attrax."):
         if (info.ispkg or info.name == "attrax.plot") and info.name != "attrax.papers":
             module = importlib.import_module(info.name)
-            names |= {f"{info.name}.{name}" for name in vars(module) if not name.startswith("_")}
+            own = {name: it for name, it in vars(module).items() if not name.startswith("_")}
+            if not info.ispkg:
+                # Rooms export what they import by name; a module only uses it.
+                own = {name: it for name, it in own.items() if _module(it) == info.name}
+            names |= {f"{info.name}.{name}" for name in own}
     for name in sorted(names, key=lambda name: (name.count("."), name)):
         thing = _find(name)
-        ours = getattr(thing, "__module__", "").startswith("attrax")
+        ours = _module(thing).startswith("attrax")
         if ours and (inspect.isclass(thing) or callable(thing)):
             found.setdefault(id(thing), (name, thing))
     return dict(found.values())

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import attrax
 from attrax import data, plot
 
+attrax.enable_compilation_cache()  # the next run starts faster
+
 images = data.load("sample")
 x, shape = jnp.asarray(images.x), images.shape
 known = data.known_rows(0.5, shape)  # True for the pixels of the upper half

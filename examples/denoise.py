@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import attrax
 from attrax import data, plot
 
+attrax.enable_compilation_cache()  # the next run starts faster
+
 images = data.load("sample")
 x = jnp.asarray(images.x)
 

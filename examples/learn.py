@@ -16,6 +16,8 @@ from attrax.hierarchical import DenseSynapse, HierarchicalMemory, Neurons, Spher
 from attrax.separation import Softmax
 from attrax.training import train
 
+attrax.enable_compilation_cache()  # the next run starts faster
+
 images = data.load("sample")
 x = jnp.asarray(images.x)
 x = x / jnp.linalg.norm(x, axis=1, keepdims=True)

@@ -1,6 +1,6 @@
 """Store your own images.
 
-    python examples/own_images.py --images FOLDER      # PNG and JPEG files
+    python examples/own_images.py --images FOLDER      # PNG, JPEG, ... files
     python examples/own_images.py --images rows.npy    # an array (n, d), (n, H, W) or (n, H, W, C)
 
 Without the argument the script takes the sample that ships with attrax. The command
@@ -14,6 +14,8 @@ import jax.numpy as jnp
 
 import attrax
 from attrax import data, plot
+
+attrax.enable_compilation_cache()  # the next run starts faster
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--images", help="a folder of images, or a .npy file")

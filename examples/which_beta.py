@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 import attrax
 from attrax import data, plot, separation
 
+attrax.enable_compilation_cache()  # the next run starts faster
+
 x = jnp.asarray(data.load("sample").x)
 noise = 0.5 * jax.random.normal(jax.random.key(0), (50, x.shape[1]))
 betas = jnp.logspace(0.5, 3.5, 13)

@@ -14,6 +14,8 @@ import attrax
 from attrax import dynamics, plot, separation
 from attrax.hierarchical import Absolute, DenseSynapse, LateralSynapse, Neurons, Tanh
 
+attrax.enable_compilation_cache()  # the next run starts faster
+
 keys = jax.random.split(jax.random.key(0), 4)
 up = DenseSynapse(jax.random.normal(keys[0], (128, 64)) / 8)
 top = DenseSynapse(jax.random.normal(keys[1], (32, 128)) / 8)

@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 import attrax
 from attrax import data, evaluate, learning, models, plot
 
+attrax.enable_compilation_cache()  # the next run starts faster
+
 draws, queries, side, few, many = 5, 20, 10, 96, 1024
 random_sizes = (8, 16, 32, 64, 96, 512, 1024)
 picture_sizes = (8, 16, 32, 64, 96, 900)

@@ -11,7 +11,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from attrax import Memory, data, separation, similarity
+from attrax import Memory, data, enable_compilation_cache, separation, similarity
+
+enable_compilation_cache()  # the next run starts faster
 
 images = data.load("sample")
 x, shape = jnp.asarray(images.x), images.shape

@@ -107,9 +107,9 @@ CALLS = {
         r"Rows 12 of `patterns` are constant.*Leave them out, or use .*Euclidean\(\)",
     ),
     "patterns that are alike": (
-        lambda: attrax.Memory(np.repeat(ROWS, 2, axis=0)),
+        lambda: attrax.Memory(np.concatenate([ROWS, 2 * ROWS])),
         ValueError,
-        r"Rows .* can hardly be told from other rows by Correlation.*Softmax\(beta\)",
+        r"Rows \d+ and \d+ can hardly be told apart by Correlation.*Softmax\(beta\)",
     ),
     "patterns that are no distributions": (
         lambda: memory(similarity=sim.KullbackLeibler()),
@@ -549,7 +549,7 @@ CALLS = {
     "a name that is not there": (
         lambda: attrax.Memry,
         AttributeError,
-        r"attrax has no attribute 'Memry'; see attrax.__all__",
+        r"attrax has no attribute 'Memry'. Did you mean attrax.Memory?",
     ),
 }
 

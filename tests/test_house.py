@@ -1,5 +1,6 @@
 """What holds for the repository as a whole."""
 
+import ast
 import importlib.metadata
 import json
 import re
@@ -62,6 +63,44 @@ def test_the_root_exports_at_most_twenty_names():
     assert set(attrax.__all__) <= set(dir(attrax))
 
 
+def test_type_checkers_see_every_sub_package(root):
+    tree = ast.parse((root / "src/attrax/__init__.py").read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    declared = {
+        alias.name
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module is None
+        for alias in node.names
+        if alias.asname == alias.name
+    }
+    assert declared == set(attrax._ROOMS) == set(dir(attrax)) - set(attrax.__all__)
+    exported = {
+        alias.asname
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    assert exported == set(attrax.__all__) - {"__version__"}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("HopfieldNetwork", "attrax.models.hopfield_network"),
+        ("Euclidean", "attrax.similarity.Euclidean"),
+        ("memry", "attrax.Memory"),
+        ("similarities", "attrax.similarity"),
+        ("softmax", "attrax.separation.Softmax"),
+        ("recall_sheet", "attrax.plot.recall_sheet"),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_one_meant(name, meant):
+    with pytest.raises(AttributeError, match=rf"Did you mean {re.escape(meant)}"):
+        getattr(attrax, name)
+    with pytest.raises(AttributeError, match=r"see attrax\.__all__"):
+        attrax.qqqq  # noqa: B018
+
+
 # What is loaded stays loaded, so the lightest comes first.
 IMPORTS = """
 import contextlib, io, json, sys
@@ -71,13 +110,13 @@ def report():
     print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
 
 with contextlib.redirect_stdout(io.StringIO()) as shown:
-    for words in ([], ["recall"], ["list"], ["reproduce"], ["info"]):
+    for words in ([], ["recall"], ["restore"], ["list"], ["reproduce"], ["info"]):
         try:
             main([*words, "--help"])
         except SystemExit as end:
             assert end.code == 0
     assert main(["list"]) == 0
-assert shown.getvalue().count("usage: attrax") == 5
+assert shown.getvalue().count("usage: attrax") == 6
 report()
 
 import attrax.data

@@ -83,8 +83,43 @@ def test_progress_reports_and_changes_no_bit(chunk):
     )
     for ours, theirs in zip(leaves(found), leaves(expected), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    size = {5: 4, 12: 12, 256: 12}[chunk]
+    size = min(chunk, 12)
     assert seen == [(min(done, 12), 12) for done in range(size, 12 + size, size)]
+
+
+@pytest.mark.parametrize("mask", [None, "one", "each"])
+def test_numbers_of_queries_share_their_programs(mask, caplog):
+    memory, rows = MEMORIES["default"], np.tile(np.asarray(QUERIES), (30, 1))
+    known = {None: None, "one": HALF, "each": np.tile(HALF, (360, 1))}[mask]
+
+    def retrieve(count):
+        some = known[:count] if mask == "each" else known
+        return attrax.retrieve(memory, rows[:count], known=some)
+
+    expected = {count: retrieve(count) for count in (16, 64, 256, 1)}
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        few, many = retrieve(11), [retrieve(count) for count in (5, 15, 17, 40, 257, 320)]
+    compiled = [line for line in caplog.messages if "XLA compilation" in line]
+    assert not [line for line in compiled if "_run" in line]
+    assert compiled == []
+    for ours, theirs in zip(leaves(few), leaves(expected[16]), strict=True):
+        np.testing.assert_array_equal(ours, theirs[:11])
+    assert [len(found.state) for found in many] == [5, 15, 17, 40, 257, 320]
+    np.testing.assert_allclose(many[-1].state[300:], retrieve(12).state[np.arange(20) % 12], 1e-5)
+
+
+def test_each_query_has_its_part_of_the_key_whatever_the_chunks():
+    memory, key = memory_of(), jax.random.key(3)
+    noisy = Langevin(0.05, step=0.1, steps=3)
+    states = [
+        attrax.retrieve(memory, QUERIES, noisy, key=key, chunk=chunk).state for chunk in (3, 5, 12)
+    ]
+    parts = jax.random.split(key, 12)
+    alone = attrax.retrieve(memory, QUERIES, noisy, key=key, chunk=12).state
+    np.testing.assert_allclose(states[0], states[2], 1e-4, 1e-5)
+    np.testing.assert_allclose(states[1], alone, 1e-4, 1e-5)
+    first = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(12, dtype=np.uint32))
+    np.testing.assert_array_equal(jax.random.key_data(first), jax.random.key_data(parts))
 
 
 def test_a_progress_bar_counts_queries(capsys):
@@ -218,7 +253,8 @@ def test_every_outcome_is_reached(name):
 
 
 def test_there_is_no_other_outcome():
-    assert len(ENDS) == len(Outcome)
+    members = [name for name, value in vars(Outcome).items() if isinstance(value, Outcome)]
+    assert sorted(members) == sorted(ENDS)
 
 
 @pytest.mark.parametrize(

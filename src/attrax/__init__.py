@@ -14,9 +14,24 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from . import data as data
+    from . import dynamics as dynamics
+    from . import evaluate as evaluate
+    from . import hierarchical as hierarchical
+    from . import learning as learning
+    from . import models as models
+    from . import papers as papers
+    from . import plot as plot
+    from . import separation as separation
+    from . import similarity as similarity
+    from . import spaces as spaces
+    from . import stores as stores
+    from . import theory as theory
+    from . import training as training
     from .bibliography import citation as citation
     from .checks import FileFormatError as FileFormatError
     from .checks import NoEnergyError as NoEnergyError
+    from .compilation import enable_compilation_cache as enable_compilation_cache
     from .dynamics.base import Outcome as Outcome
     from .hierarchical.memory import HierarchicalMemory as HierarchicalMemory
     from .retrieval import Retrieval as Retrieval
@@ -35,6 +50,7 @@ _HOMES = {
     "Outcome": "dynamics.base",
     "Retrieval": "retrieval",
     "citation": "bibliography",
+    "enable_compilation_cache": "compilation",
     "load": "saving",
     "retrieve": "retrieval",
     "save": "saving",
@@ -66,6 +82,7 @@ __all__ = [
     "Retrieval",
     "__version__",
     "citation",
+    "enable_compilation_cache",
     "load",
     "retrieve",
     "save",
@@ -77,7 +94,14 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f".{name}", __name__)
     if name in _HOMES:
         return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"attrax has no attribute {name!r}; see attrax.__all__ for its names.")
+    text = f"attrax has no attribute {name!r}; see attrax.__all__ for its names."
+    if not name.startswith("_"):
+        from .names import suggest
+
+        meant = suggest(name, _ROOMS, __all__)
+        if meant:
+            text = f"attrax has no attribute {name!r}. Did you mean {' or '.join(meant)}?"
+    raise AttributeError(text)
 
 
 def __dir__() -> list[str]:

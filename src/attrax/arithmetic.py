@@ -35,7 +35,7 @@ def weighted(weights: Float[Array, " n"], rows: Float[Array, "n v"]) -> Float[Ar
     narrow = dtype != rows.dtype
     # The largest weights are beyond half precision, the smallest below it.
     scale = range_scale(weights) if narrow else None
-    scaled = weights if scale is None else weights * scale
+    scaled = weights if scale is None else weights.astype(dtype) * scale
     total = jnp.matmul(scaled[None].astype(rows.dtype), rows, preferred_element_type=dtype)
     return total[0] if scale is None else total[0] / scale
 

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from .checks import as_doubles
+from .evaluate.bands import Band
+
 
 def images(
     rows: Any,
@@ -35,7 +38,7 @@ def images(
     **Raises:** `ValueError` for shapes that do not fit.
     """
     ax = _axes(ax)
-    grid = np.asarray(rows, dtype=float)
+    grid = as_doubles("rows", rows, missing=True)
     channels, height, width = _image_shape(shape)
     if grid.ndim == 2:
         columns = len(grid) if columns is None else columns
@@ -104,7 +107,15 @@ def recall_sheet(
         axes = list(made[0])
     if len(axes) != wanted:
         raise ValueError(f"`axes` must hold {wanted} Axes, but it holds {len(axes)}.")
-    lines = np.stack([np.asarray(each, dtype=float) for each in (stored, damaged, retrieved)])
+    given = {"stored": stored, "damaged": damaged, "retrieved": retrieved}
+    arrays = {name: as_doubles(name, each, missing=True) for name, each in given.items()}
+    for name, array in arrays.items():
+        if array.shape != arrays["stored"].shape:
+            raise ValueError(
+                f"`{name}` must have the shape of `stored`, {arrays['stored'].shape}, "
+                f"but its shape is {array.shape}."
+            )
+    lines = np.stack(list(arrays.values()))
     images(lines, shape, axes[0], labels=("stored", "damaged", "retrieved"))
     if energies is not None:
         energy(energies, axes[1])
@@ -119,12 +130,15 @@ def curves(
     ax: Any = None,
     **style: Any,
 ):
-    """A line with markers, and a band of one standard deviation to either side.
+    """A line with markers, and a band around it.
 
     **Arguments:**
 
-    - `x`, `mean`: shape (n,).
-    - `sd`: half the width of the band, shape (n,); no band if `None`.
+    - `x`: shape (n,).
+    - `mean`: shape (n,); or an `attrax.evaluate.Band` of a value and its two ends, such as `each`
+      of `evaluate.capacity_scan`.
+    - `sd`: half the width of the band, shape (n,), or a `Band`, from whose `low` to whose `high`
+      it goes; that of `mean` if `None`, where it has one.
     - `label`: for the legend, which the caller draws.
     - `ax`: the Axes to draw on; those of pyplot if `None`.
     - `style`: passed to `Axes.plot`.
@@ -132,11 +146,18 @@ def curves(
     **Returns:** the Axes.
     """
     ax = _axes(ax)
-    x, mean = np.asarray(x, dtype=float), np.asarray(mean, dtype=float)
-    (line,) = ax.plot(x, mean, label=label, **{"marker": "o", "markersize": 3.5, **style})
-    if sd is not None:
-        sd = np.asarray(sd, dtype=float)
-        ax.fill_between(x, mean - sd, mean + sd, color=line.get_color(), alpha=0.18, lw=0)
+    ends = next((each for each in (sd, mean) if isinstance(each, Band)), None)
+    middle = mean.value if isinstance(mean, Band) else mean
+    x, middle = as_doubles("x", x, missing=True), as_doubles("mean", middle, missing=True)
+    (line,) = ax.plot(x, middle, label=label, **{"marker": "o", "markersize": 3.5, **style})
+    if ends is not None:
+        low, high = (as_doubles("mean", end, missing=True) for end in (ends.low, ends.high))
+    elif sd is not None:
+        half = as_doubles("sd", sd, missing=True)
+        low, high = middle - half, middle + half
+    else:
+        return ax
+    ax.fill_between(x, low, high, color=line.get_color(), alpha=0.18, lw=0)
     return ax
 
 
@@ -151,7 +172,7 @@ def energy(path: Any, ax: Any = None):
     **Returns:** the Axes.
     """
     ax = _axes(ax)
-    lines = np.atleast_2d(np.asarray(path, dtype=float))
+    lines = np.atleast_2d(as_doubles("path", path, missing=True))
     ax.plot(np.arange(lines.shape[1]), lines.T, marker="o", markersize=3, alpha=0.7)
     ax.set_xlabel("read")
     ax.set_ylabel("energy")
@@ -172,9 +193,9 @@ def energy_parts(parts: Mapping[str, Any], time: Any = None, ax: Any = None):
     **Returns:** the Axes.
     """
     ax = _axes(ax)
-    lines = {name: np.asarray(part, dtype=float) for name, part in parts.items()}
+    lines = {name: as_doubles(name, part, missing=True) for name, part in parts.items()}
     total = np.sum(list(lines.values()), axis=0)
-    time = np.arange(total.size) if time is None else np.asarray(time, dtype=float)
+    time = np.arange(total.size) if time is None else as_doubles("time", time, missing=True)
     for name, line in lines.items():
         ax.plot(time, line, lw=1.3, label=name)
     ax.plot(time, total, "k", lw=2.4, label="sum")

@@ -10,26 +10,39 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from .checks import as_floats, is_concrete, one_key, whole_number
+from .buckets import bucket, cut, join, take
+from .checks import (
+    as_floats,
+    as_mask,
+    as_type,
+    check_index,
+    is_concrete,
+    one_key,
+    shape_of,
+    whole_number,
+)
+from .display import lines, shaped, spread, table
 from .dynamics.asynchronous import Asynchronous
 from .dynamics.base import AbstractDynamics, Outcome, check_dynamics, check_key
 from .dynamics.certificate import Certificate
 from .dynamics.certificate import certify as certified
 from .dynamics.engine import QUERIES
 from .dynamics.iterate import Iterate, OneRead
+from .spaces.base import Counting
 from .spaces.store import AbstractStore
 
 # Two states of equal weight make an effective number of 2; below this one memory rules.
 _MIXTURE = 1.5
 # How many queries run together, by whether they are read once.
 _CHUNKS = {False: 256, True: 1024}
+_MANY = 256
 
 
 class Retrieval(eqx.Module):
     """What `retrieve` found; leading axes are those of the queries.
 
     - `state` (..., v): what the memory answers.
-    - `outcome` (...): how each ended, an `Outcome`; `print` it, or compare with a member.
+    - `outcome` (...): how each ended, an `Outcome`: print it, index it, compare it with a member.
     - `steps` (...): steps taken.
     - `energy` (...): of the final state; `None` where the memory has no energy, and after a single
       read, `OneRead`, which takes one pass over the memories where the energy of what was read
@@ -55,12 +68,83 @@ class Retrieval(eqx.Module):
 
     def summary(self) -> str:
         """How many retrievals ended in which way, one line a way, with the remedy."""
-        codes = np.asarray(self.outcome._value).reshape(-1)
-        lines = [
-            f"{count} of {codes.size}: {Outcome[_member(code)]}"
-            for code, count in zip(*np.unique(codes, return_counts=True), strict=True)
+        size = int(np.prod(self.outcome.shape))
+        counts = self.outcome.counts().items()
+        return "\n".join(
+            f"{count} of {size}: {Outcome[getattr(Outcome, name)]}" for name, count in counts
+        )
+
+    def raise_unless(self, *wanted: Outcome) -> "Retrieval":
+        """This retrieval itself, if every query ended in a wanted way.
+
+        ```python
+        state = attrax.retrieve(memory, queries).raise_unless(Outcome.converged).state
+        ```
+
+        **Arguments:**
+
+        - `wanted`: outcomes to be content with; `Outcome.converged` if none is given.
+
+        **Raises:** `RuntimeError` that says how many ended otherwise, where the first of them are,
+        and the remedy; `ValueError` under jit, where outcomes are not known yet.
+        """
+        if not is_concrete(self.outcome._value):
+            raise ValueError("`raise_unless` looks at outcomes: call it outside jit.")
+        wanted = wanted or (Outcome.converged,)
+        good = np.zeros(self.outcome.shape, bool)
+        for outcome in wanted:
+            good |= np.asarray(self.outcome == outcome)
+        if good.all():
+            return self
+        wrong = np.argwhere(~good)
+        places = [int(at[0]) if at.size == 1 else tuple(map(int, at)) for at in wrong[:5]]
+        where = ", ".join(map(str, places)) + (" and others" if len(wrong) > 5 else "")
+        others = self.outcome[~good] if good.ndim else self.outcome
+        texts = [
+            f"{count}: {Outcome[getattr(Outcome, name)]}" for name, count in others.counts().items()
         ]
-        return "\n".join(lines)
+        raise RuntimeError(
+            f"{len(wrong)} of {good.size} retrievals did not end as "
+            f"{' or '.join(each.name for each in wanted)}"
+            f"{f', at {where}' if good.ndim else ''}. {' '.join(texts)}"
+        )
+
+    def __getitem__(self, index) -> "Retrieval":
+        """The retrieval of one query, of a slice, or of a mask, along the axes of the queries."""
+        if not self.outcome.shape:
+            raise IndexError("This is the retrieval of one query, which cannot be indexed.")
+        check_index(index, self.outcome.shape)
+        return jax.tree.map(lambda leaf: leaf[index], self)
+
+    def __iter__(self):
+        """One query after another, along the first axis."""
+        return (self[i] for i in range(len(self.outcome)))
+
+    def __repr__(self) -> str:
+        """Outcomes, shapes and ranges in a few lines."""
+        return lines(*self._rows())
+
+    def _repr_html_(self) -> str:
+        """The same as a table, as notebooks show it."""
+        return table(*self._rows())
+
+    def _rows(self) -> tuple[str, list[tuple[str, str]]]:
+        rows = [("state", shaped(self.state))]
+        outcome = self.outcome
+        if isinstance(outcome, Outcome):
+            rows.append(("outcome", repr(outcome).partition(": ")[2] or repr(outcome)))
+        for name in ("steps", "energy", "memories"):
+            value = getattr(self, name)
+            if value is not None:
+                rows.append((name, spread(value)))
+        for name in ("path", "energies"):
+            if getattr(self, name) is not None:
+                rows.append((name, shaped(getattr(self, name))))
+        if self.certificate is not None:
+            rows.append(("certificate", repr(self.certificate).removeprefix("Certificate: ")))
+        shape = (shape_of(self.state) or ())[:-1]
+        title = "Retrieval of one query" if not shape else f"Retrieval of queries {tuple(shape)}"
+        return title, rows
 
 
 def retrieve(
@@ -93,8 +177,8 @@ def retrieve(
     - `known`: True for the entries that are right, shape (d,) or that of the queries. They are
       kept, and memories are compared by them alone; other entries of a query may be anything,
       NaN too.
-    - `chunk`: how many queries run together at most; chunks are of equal size. Each chunk waits for its slowest query. `None` is 256,
-      and 1024 for a single read, in which none waits.
+    - `chunk`: how many queries run together at most. Each chunk waits for its slowest query. `None`
+      is 256, and 1024 for a single read, in which none waits.
     - `path`: keep every state and energy; takes memory for `max_steps` states a query.
     - `certify`: watch the energy in every step; `found.certificate` then says that it never rose,
       or where and by how much. It takes the memory of a path.
@@ -126,16 +210,21 @@ def retrieve(
     flat = queries.reshape(-1, queries.shape[-1])
     masks = known
     if known is not None and known.ndim > 1:
-        masks = jnp.broadcast_to(known, queries.shape).reshape(flat.shape)
-    keys = None if key is None else jax.random.split(key, flat.shape[0])
-    parts = -(-flat.shape[0] // chunk)
-    # Chunks of equal size, so that the last is not filled up with queries that are run twice.
-    how = _How(memory, dynamics, -(-flat.shape[0] // parts), path, certify)
-    if progress is None or progress is False:
-        found = _run(how, flat, masks, keys)
+        masks = known.reshape(flat.shape)
+    how = _How(memory, dynamics, path, certify)
+    concrete = is_concrete(*jax.tree.leaves((how, flat, masks, key)))
+    if progress is not None and progress is not False:
+        if not concrete:
+            raise ValueError("`progress` needs concrete queries; leave it out under jit.")
+        report, close = (progress, _nothing) if callable(progress) else _bar(flat.shape[0])
     else:
-        found = _with_progress(how, flat, masks, keys, progress)
-    return jax.tree.map(lambda leaf: leaf.reshape(*leading, *leaf.shape[1:]), found)
+        report, close = _nothing, _nothing
+    if concrete:
+        found = _in_buckets(how, flat, masks, key, chunk, report)
+    else:
+        found = _in_chunks(how, flat, masks, key, chunk)
+    close()
+    return jax.tree.map(lambda leaf: cut(leaf, leading), found)
 
 
 def _usual(memory: AbstractStore) -> AbstractDynamics:
@@ -155,27 +244,9 @@ def _check_single(dynamics, watched, known):
 
 
 def _checked(memory, queries, known):
-    if known is None:
-        queries = as_floats("queries", queries)
-    else:
-        known = jnp.asarray(known)
-        if known.dtype != jnp.bool_:
-            raise TypeError(
-                "`known` must be boolean (True = the entry is right), "
-                f"but its entries are {known.dtype}."
-            )
-        queries = jnp.asarray(queries)
-        if known.shape not in (queries.shape, queries.shape[-1:]):
-            raise ValueError(
-                f"`known` must have shape {queries.shape[-1:]} or {queries.shape}, "
-                f"but its shape is {known.shape}."
-            )
-        if queries.ndim == 0:
-            raise ValueError("`queries` must have at least one axis, but are a single number.")
-        if is_concrete(known) and not bool(jnp.all(jnp.any(known, axis=-1))):
-            raise ValueError("`known` must know at least one entry of every query.")
-        hidden = jnp.where(known, queries, jnp.zeros((), queries.dtype))
-        queries = as_floats("queries", hidden)
+    if known is not None:
+        known = as_mask("known", known, None, "the entry is right")
+    queries = as_floats("queries", queries, known=known)
     width = memory.width
     if queries.ndim == 0 or queries.shape[-1] != width:
         raise ValueError(
@@ -185,7 +256,7 @@ def _checked(memory, queries, known):
     if queries.size == 0:
         raise ValueError(f"`queries` are empty: their shape is {queries.shape}.")
     memory.check_queries("queries", queries, known)
-    return queries.astype(memory.query_dtype), known
+    return as_type("queries", queries, memory.query_dtype), known
 
 
 class _How(eqx.Module):
@@ -193,31 +264,72 @@ class _How(eqx.Module):
 
     memory: AbstractStore
     dynamics: AbstractDynamics
-    chunk: int = eqx.field(static=True)
     path: bool = eqx.field(static=True)
     certify: bool = eqx.field(static=True)
 
 
+def _in_buckets(how: _How, queries, known, key, chunk: int, report) -> Retrieval:
+    """All queries, one call a chunk, each of a size of which there are few.
+
+    Every number of queries then finds a program that is compiled already. A chunk that is not
+    full is filled up with its last query, so that it never runs longer.
+    """
+    count = queries.shape[0]
+    each = known if known is not None and known.ndim > 1 else None
+    parts, begin = [], 0
+    while begin < count:
+        size = _size(count - begin, chunk)
+        there = min(size, count - begin)
+        rows, masks = take(queries, begin, size), known if each is None else take(each, begin, size)
+        found = _run(how, rows, masks, key, np.uint32(begin))
+        parts.append(jax.tree.map(lambda leaf, n=there: cut(leaf, (n,)), found))
+        begin += there
+        if report is not _nothing:
+            jax.block_until_ready(found.steps)
+            report(begin, count)
+    return parts[0] if len(parts) == 1 else jax.tree.map(join, *parts)
+
+
+def _size(count: int, chunk: int) -> int:
+    """How many of the queries left run together: a power of four, or a whole chunk."""
+    size = min(bucket(count), chunk)
+    # Queries that fill less than three quarters of many run faster as several full chunks.
+    smaller = bucket(size) // 4
+    return smaller if smaller >= _MANY and count < 0.75 * size else size
+
+
 @eqx.filter_jit
-def _run(how: _How, queries, known, keys) -> Retrieval:
-    """All queries, chunk by chunk, in one compiled program."""
+def _in_chunks(how: _How, queries, known, key, chunk: int) -> Retrieval:
+    """All queries within one program, as under jit; chunks are of equal size."""
+    count = queries.shape[0]
+    parts = -(-count // chunk)
+    size = -(-count // parts)
+    if parts == 1:
+        return _run(how, queries, known, key, jnp.uint32(0))
+    index = jnp.minimum(jnp.arange(parts * size, dtype=jnp.uint32), count - 1).reshape(parts, size)
+    each = known if known is not None and known.ndim > 1 else None
 
-    def batch(queries, masks, keys):
-        each = None if known is None or known.ndim == 1 else 0
-        mask = known if each is None else masks
-        random = None if keys is None else 0
-        run = jax.vmap(_one, (None, 0, each, random), axis_name=QUERIES)
-        return run(how, queries, mask, keys)
+    def batch(index):
+        masks = known if each is None else each[index]
+        return _run(how, queries[index], masks, key, index[0])
 
-    count, size = queries.shape[0], how.chunk
-    if count <= size:
-        return batch(queries, known, keys)
-    # The last chunk is filled with queries seen already, so that it never runs longer.
-    index = jnp.minimum(jnp.arange(-(-count // size) * size), count - 1).reshape(-1, size)
-    masks = known[index] if known is not None and known.ndim > 1 else None
-    split = (queries[index], masks, None if keys is None else keys[index])
-    found = jax.lax.map(lambda inputs: batch(*inputs), split)
+    found = jax.lax.map(batch, index)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], found)
+
+
+@eqx.filter_jit
+def _run(how: _How, queries, known, key, begin) -> Retrieval:
+    """A chunk of queries side by side, of which the first has number `begin`."""
+    each = None if known is None or known.ndim == 1 else 0
+    if key is None:
+        keys = None
+    else:
+        # Keys as `jax.random.split` would give them for any number of queries.
+        numbers = begin + jnp.arange(queries.shape[0], dtype=jnp.uint32)
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
+    random = None if keys is None else 0
+    run = jax.vmap(_one, (None, 0, each, random), axis_name=QUERIES)
+    return run(how, queries, known, keys)
 
 
 def _one(how: _How, query, known, key) -> Retrieval:
@@ -225,9 +337,12 @@ def _one(how: _How, query, known, key) -> Retrieval:
     watched = how.path or how.certify
     run = how.dynamics.run(space, space.initial, path=watched, key=key)
     answer = space.answer(run.state, run.reading)
-    outcome = run.outcome
-    if answer.memories is not None:
-        mixed = (answer.memories > _MIXTURE) & (outcome == Outcome.converged)
+    outcome, memories = run.outcome, answer.memories
+    # A single read is not looked at in key space, which would take another pass.
+    if isinstance(space, Counting) and run.reading is not None and not how.dynamics.single:
+        memories = space.count_different(run.reading)
+    if memories is not None:
+        mixed = (memories > _MIXTURE) & (outcome == Outcome.converged)
         outcome = Outcome.where(mixed, Outcome.mixture, outcome)
     states = energies = None
     if how.path:
@@ -240,28 +355,15 @@ def _one(how: _How, query, known, key) -> Retrieval:
         outcome,
         run.steps,
         None if how.dynamics.single else answer.energy,
-        answer.memories,
+        memories,
         states,
         energies,
         certificate,
     )
 
 
-def _with_progress(how: _How, queries, known, keys, progress) -> Retrieval:
-    """The same chunks, one call each, with a report after every one."""
-    if not is_concrete(queries):
-        raise ValueError("`progress` needs concrete queries; leave it out under jit.")
-    count, size = queries.shape[0], how.chunk
-    report, close = (progress, lambda: None) if callable(progress) else _bar(count)
-    found = []
-    for begin in range(0, count, size):
-        index = np.minimum(np.arange(begin, begin + size), count - 1)
-        masks = known if known is None or known.ndim == 1 else known[index]
-        found.append(_run(how, queries[index], masks, None if keys is None else keys[index]))
-        jax.block_until_ready(found[-1].steps)
-        report(min(begin + size, count), count)
-    close()
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *found)
+def _nothing(*_: int) -> None:
+    """No report."""
 
 
 def _bar(total: int):
@@ -273,7 +375,3 @@ def _bar(total: int):
         ) from None
     bar = tqdm(total=total, unit="query")
     return (lambda done, _: bar.update(done - bar.n)), bar.close
-
-
-def _member(code):
-    return jax.tree.unflatten(jax.tree.structure(Outcome.converged), [jnp.asarray(code)])

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,13 @@ def load(path: str | os.PathLike) -> Any:
 
     - `path`: a file that `save` wrote.
 
-    **Returns:** the memory.
+    **Returns:** the memory; in single precision, with a warning, where it was saved in double and
+    `jax_enable_x64` is off.
 
     **Raises:** `FileFormatError` for any other file, and for one that is damaged or was cut off.
     """
     header, bodies = read_file(Path(path), _MAGIC, "attrax.save")
+    _warn_narrower(Path(path), bodies)
     try:
         memory = _build(header["tree"], [jnp.asarray(body) for body in bodies])
         if not isinstance(memory, eqx.Module):
@@ -87,6 +90,23 @@ def load(path: str | os.PathLike) -> Any:
         return memory
     except DAMAGE as error:
         raise FileFormatError(f"{path} is damaged: it describes no memory ({error}).") from error
+
+
+def _warn_narrower(path: Path, bodies: list[np.ndarray]) -> None:
+    """Warn where the arrays of a file are wider than what JAX computes in now."""
+    wide = {
+        body.dtype.name
+        for body in bodies
+        if jax.dtypes.canonicalize_dtype(body.dtype) != body.dtype
+    }
+    if wide:
+        warnings.warn(
+            f"{path} holds {', '.join(sorted(wide))}, and JAX computes in 32 bits here, so that "
+            "what was saved is rounded. To have it whole, begin with "
+            'jax.config.update("jax_enable_x64", True).',
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def write_file(path: Path, magic: bytes, header: dict[str, Any], arrays: list[np.ndarray]) -> None:

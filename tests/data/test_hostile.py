@@ -382,8 +382,11 @@ def test_npy_too_large_for_memory_wants_a_limit(tmp_path, monkeypatch):
 
 
 FILES = {
-    "text": (b"hello", "a.png cannot be read as PNG or JPEG; remove it or save it anew"),
-    "another format": (png(np.zeros((4, 4)), "BMP"), "cannot be read as PNG or JPEG"),
+    "text": (
+        b"hello",
+        "a.png cannot be read as PNG, JPEG, GIF, WEBP, BMP or TIFF; remove it or save it anew",
+    ),
+    "another format": (png(np.zeros((4, 4)), "ICO"), "cannot be read as PNG, JPEG"),
     "cut": (png(np.random.default_rng(0).integers(0, 256, (32, 32)))[:-200], "a.png is damaged"),
 }
 

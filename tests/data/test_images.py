@@ -107,6 +107,42 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
     np.testing.assert_array_equal(found.x[0, [0, 1, 5]], np.float32([0, 1 / 255, 1]))
 
 
+@pytest.mark.parametrize("suffix", ["png", "gif", "webp", "bmp", "tif", "tiff"])
+def test_formats_without_loss_are_read_alike(suffix, tmp_path):
+    pixels = grey()
+    options = {"lossless": True} if suffix == "webp" else {}
+    save(tmp_path / f"a.{suffix}", pixels, **options)
+    found = data.from_folder(tmp_path)
+    rows = found.images[0] if found.images.ndim == 3 else found.images[0, 0]
+    np.testing.assert_array_equal(np.rint(rows * 255), pixels)
+    assert found.files == (tmp_path / f"a.{suffix}",)
+
+
+def test_floats_of_a_tiff_are_read_or_refused(tmp_path):
+    values = np.array([[0.0, 0.2], [0.6, 1.0]], np.float32)
+    Image.fromarray(values).save(tmp_path / "a.tiff")
+    np.testing.assert_allclose(data.from_folder(tmp_path).images[0], values, atol=1e-6)
+    Image.fromarray(values - 1).save(tmp_path / "a.tiff")
+    with pytest.raises(data.DatasetFormatError, match="floats from -1 to 0"):
+        data.from_folder(tmp_path)
+
+
+def test_a_broken_image_is_told_and_left_out(tmp_path):
+    save(tmp_path / "b.png", grey())
+    (tmp_path / "a.jpg").write_bytes(b"none")
+    save(tmp_path / "c.png", colour())
+    (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:60])
+    with pytest.raises(data.DatasetFormatError, match=r"a\.jpg"):
+        data.from_folder(tmp_path)
+    told = []
+    found = data.from_folder(tmp_path, onerror=lambda error: told.append(str(error)))
+    assert [file.name for file in found.files] == ["b.png"]
+    assert [any(name in text for text in told) for name in ("a.jpg", "c.png")] == [True, True]
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(data.DatasetFormatError, match=r"No image beside .*c\.png can be read"):
+        data.from_folder(tmp_path, onerror=told.append)
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

@@ -232,17 +232,21 @@ def test_available_lists_every_name(nowhere):
         ("tiny-imagenet", "tiny-imagenet-200.zip"),
     ],
 )
-def test_a_missing_set_names_three_ways_to_get_it(name, file, nowhere):
+def test_a_missing_set_names_the_ways_that_there_are(name, file, nowhere, monkeypatch):
     with pytest.raises(data.DatasetNotFoundError) as caught:
         data.load(name)
     text = str(caught.value)
     assert isinstance(caught.value, FileNotFoundError)
     assert f"The data set '{name}' (split 'train') was not found in {nowhere / 'sets'}" in text
-    assert "Debian package" in text
     assert ("apt install dataset-fashion-mnist" in text) is (name == "fashion-mnist")
+    assert ("Three ways" if name == "fashion-mnist" else "Two ways") in text
+    assert "there is none" not in text
     assert f"put {file} into $ATTRAX_DATA/{name}" in text
     assert f'attrax.data.load("{name}", "train", download=True)' in text
-    assert 'pip install "attrax[data]"' in text
+    assert "pip install" not in text
+    monkeypatch.setattr(data.catalogue, "find_spec", lambda name: None)
+    with pytest.raises(data.DatasetNotFoundError, match=r'pip install "attrax\[data\]"'):
+        data.load(name)
 
 
 def test_a_folder_with_images_but_no_labels_is_not_a_set(mnist_folder):

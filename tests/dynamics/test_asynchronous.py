@@ -83,6 +83,32 @@ def test_sweeps_with_self_terms_go_by_the_energy_of_both_states(units):
         np.testing.assert_array_equal(end, state)
 
 
+@pytest.mark.parametrize("kind", ["matrix", "dense"])
+def test_units_that_are_known_stay_and_the_others_see_them(kind):
+    """Those coupled in pairs and those that overlap, against a loop over energies."""
+    rng = np.random.default_rng(11)
+    rows, known = rng.choice([-1, 1], (5, D)), rng.random(D) < 0.4
+    matrix = rows.T @ rows - 5 * np.eye(D, dtype=int)
+    model = {
+        "matrix": MatrixMemory(matrix.astype(np.float32), units="signs"),
+        "dense": attrax.models.dense_memory(rows.astype(np.float32), 3, rectified=False),
+    }[kind]
+
+    def energy(state):
+        return -state @ matrix @ state if kind == "matrix" else -((rows @ state) ** 3).sum()
+
+    how = Asynchronous("cyclic", max_steps=1)
+    found = retrieve(model, STARTS, how, known=known, path=True)
+    starts, ends = np.moveaxis(np.asarray(found.path).astype(int), 1, 0)
+    np.testing.assert_array_equal(starts[:, known], STARTS[:, known])
+    assert (ends != starts).any()
+    for state, end in zip(starts, ends, strict=True):
+        for i in np.flatnonzero(~known):
+            other = np.where(np.arange(D) == i, -state, state)
+            state = other if energy(other) < energy(state) else state
+        np.testing.assert_array_equal(end, state)
+
+
 @pytest.mark.parametrize("order", ["random", "cyclic"])
 def test_the_energy_falls_to_a_state_that_no_flip_lowers(order):
     model = memory()

@@ -148,3 +148,16 @@ def test_random_dynamics_want_a_key():
     space = MEMORY.space(jnp.asarray(ROWS[0]))
     with pytest.raises(ValueError, match="Langevin draws random numbers"):
         dynamics.Langevin(0.1, step=0.2, steps=6).run(space, space.initial)
+
+
+@pytest.mark.parametrize(
+    ("how", "steps"),
+    [(dynamics.Iterate(), 1), (dynamics.Euler(0.5), 0), (dynamics.Asynchronous(), 1)],
+    ids=["iterate", "euler", "asynchronous"],
+)
+def test_a_start_at_rest_takes_the_read_that_shows_it_or_no_step_of_a_flow(how, steps):
+    """A read or a sweep is made before it is known that nothing moves; of a flow it is seen."""
+    units = "signs" if isinstance(how, dynamics.Asynchronous) else "real"
+    found = attrax.retrieve(attrax.MatrixMemory(np.eye(2), units=units), np.ones((3, 2)), how)
+    assert found.steps.tolist() == [steps] * 3
+    assert bool(np.all(found.outcome == Outcome.converged))

@@ -88,7 +88,7 @@ SOME = np.array([True, False, True])
         (lambda: Neurons(3, input=jnp.ones(4)), ValueError, r"`input` must have .* shape \(3,\)"),
         (lambda: Neurons(3, input=[0, jnp.nan, 0]), ValueError, "`input` holds NaN"),
         (lambda: Neurons(3, start=jnp.ones((3, 1))), ValueError, r"`start` .* shape \(3,\)"),
-        (lambda: Neurons(3, start=[0, jnp.inf, 0]), ValueError, "`start` holds NaN or infinity"),
+        (lambda: Neurons(3, start=[0, jnp.inf, 0]), ValueError, "`start` holds infinity"),
         (lambda: Neurons(3, clamped=SOME[:2]), ValueError, r"`clamped` must have shape \(3,\)"),
         (lambda: Neurons(3, clamped=[0.0, 1.0, 1.0]), TypeError, "`clamped` must be boolean"),
         (

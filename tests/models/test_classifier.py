@@ -243,7 +243,7 @@ GOOD = {"memories": MEMORIES, "classes": C, "degree": 3, "temperature": 5.0}
 DRAWN = {"memories": 4, "degree": 3, "temperature": 5.0, "key": jax.random.key(0)}
 WRONG = {
     "one axis": ({"memories": np.ones(5)}, "`memories` must have 2 axes"),
-    "NaN": ({"memories": np.full((2, 5), np.nan)}, "NaN or infinity"),
+    "NaN": ({"memories": np.full((2, 5), np.nan)}, "holds NaN"),
     "no pixels": ({"classes": N + C}, "columns for at least one pixel and 15 classes"),
     "no rows": ({"memories": np.ones((0, 9))}, "must have a row"),
     "one class": ({"classes": 1}, "`classes` must be a whole number of at least 2"),

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from attrax import papers
 from attrax.files import replace_file
-from attrax.papers import pool
+from attrax.papers import pool, show
 from attrax.papers.contract import (
     Claim,
     Evidence,
@@ -116,6 +116,46 @@ def test_a_measurement_is_made_once_whoever_asks():
     results = check_claims([asking] * 3, Run(), threads=3)
     assert [result.verdict for result in results] == ["holds"] * 3
     assert sorted(calls) == [1, 2]
+
+
+def test_each_claim_is_reported_as_it_is_measured():
+    gate, told = threading.Event(), []
+
+    def late(run):
+        gate.wait(10)
+        return 1
+
+    slow = claim("slow", paper="", source="", least=0)(late)
+    fast = claim("fast", paper="", source="", least=0)(lambda run: 0)
+
+    def report(result, done, of):
+        told.append((result.name, done, of))
+        gate.set()
+
+    results = check_claims([slow, fast], Run(), 2, report)
+    assert told == [("fast", 1, 2), ("slow", 2, 2)]
+    assert [result.name for result in results] == ["slow", "fast"]
+
+
+def test_versions_need_no_metadata(monkeypatch):
+    from attrax import version
+
+    def missing(name):
+        raise version.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(version.metadata, "version", missing)
+    assert environment()["jax"] == __import__("jax").__version__
+    assert version.installed_version("no_such_package") is None
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_tables_and_lines_fit_the_width(width):
+    content = example(claims=example().claims * 2).to_json()
+    content["claims"][0] |= {"name": "a claim of many words " * 8, "paper": "some numbers " * 4}
+    lines = show.table(content, width).splitlines()
+    lines += show.line(content["claims"][0], "hierarchical-memory 1/2  ", width).splitlines()
+    assert max(map(len, lines)) <= max(width, 62)
+    assert " ".join(" ".join(lines).split()).count("many words") >= 2
 
 
 def test_a_measurement_that_cannot_be_made_says_so_to_everybody():
@@ -251,7 +291,7 @@ def test_systems_run_side_by_side_longest_first(monkeypatch):
     order = []
 
     class Pool:
-        def __init__(self, jobs, context, prepare):
+        def __init__(self, jobs, context, begin, arguments):
             order.append(jobs)
 
         def __enter__(self):
@@ -265,10 +305,10 @@ def test_systems_run_side_by_side_longest_first(monkeypatch):
 
             future = Future()
             order.append(task.args[0])
-            future.set_result(pool.Report(task.args[0], {}, "", False))
+            future.set_result(pool.Report(task.args[0], {}, False))
             return future
 
-    known = [papers.System(s, s, 0, 0, t) for s, t in (("a", 1.0), ("b", 3.0), ("c", 2.0))]
+    known = [papers.System(s, s, {}, t) for s, t in (("a", 1.0), ("b", 3.0), ("c", 2.0))]
     monkeypatch.setattr(papers, "systems", lambda: known)
     monkeypatch.setattr(pool, "ProcessPoolExecutor", Pool)
     reports = list(pool.reproduce_all(["a", "b", "c"], 2))

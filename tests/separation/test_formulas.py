@@ -291,6 +291,27 @@ def test_rectified_fractional_powers_have_no_slope_below_zero(degree):
         assert slope[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("part", "reach"),
+    [
+        (sep.Softmax(4.0), 0.25),
+        (sep.GhostSoftmax(0.5), 2.0),
+        (sep.Exponential(8.0), 0.125),
+        (sep.Power(3, scale=2.0), 2.0),
+        (sep.Power(0.5, rectified=True, scale=3.0), 3.0),
+        (sep.Power(1, scale=2.0), None),
+        (sep.Power(1, rectified=True, scale=2.0), None),
+        (sep.SumNormalised(sep.Exponential(4.0)), 0.25),
+    ],
+)
+def test_scores_have_a_unit_unless_weights_are_proportional_to_them(part, reach):
+    """Steps of noise are chosen by it."""
+    scores = jnp.asarray([0.5, 1.0, 2.0])
+    proportional = np.allclose(jitted(part, 2 * scores), 2 * jitted(part, scores), rtol=1e-6)
+    assert proportional == (reach is None)
+    assert part.reach is None if reach is None else part.reach == reach
+
+
 def test_plain_functions():
     part = sep.SeparationFunction(lambda scores, mask=None: scores * 2)
     np.testing.assert_array_equal(part(jnp.ones(3)), [2, 2, 2])

@@ -8,6 +8,7 @@ import pytest
 import attrax
 from attrax.separation import Softmax
 from attrax.similarity import Hamming, KullbackLeibler, Manhattan
+from attrax.similarity.centroids import distributions
 from conformance import registry
 from jitted import jitted
 
@@ -70,6 +71,15 @@ def test_the_geometric_mean_comes_back_through_the_smoothing_of_scores():
         logs = np.log(smoothed(rows / rows.sum(1, keepdims=True)))
         mean = np.exp(weights @ logs / weights.sum())
         np.testing.assert_allclose(smoothed(found), mean / mean.sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
+def test_distributions_are_smoothed_by_the_length_of_a_row(shape):
+    rows = np.random.default_rng(0).random(shape)
+    shares = rows / rows.sum(-1, keepdims=True)
+    with jax.enable_x64():
+        smoothed = jitted(distributions, jnp.asarray(rows), 0.1)
+    np.testing.assert_allclose(smoothed, (shares + 0.1) / 1.4, rtol=1e-12)
 
 
 def weighted_median(column, weights):

@@ -7,6 +7,7 @@ import pytest
 import scipy.spatial.distance as distance
 import scipy.special
 
+import attrax
 from attrax import similarity as sim
 from conformance import registry
 from jitted import jitted
@@ -171,16 +172,21 @@ def test_what_has_no_direction_scores_zero(name, width):
 
 
 def test_near_duplicates_need_exact_differences():
-    """Rows of size 1000 that differ by 0.01: the expansion cancels, `exact` does not."""
+    """Rows that differ by 0.01, far from the first: the expansion cancels, `exact` does not."""
     rng = np.random.default_rng(0)
     row = 1000 * rng.normal(size=64)
     rows = (row + 0.01 * rng.normal(size=(12, 64))).astype(np.float32)
-    query = rows[0]
+    rows[0] = 0
+    query = rows[1]
     expected = -0.5 * np.sum((rows - query).astype(np.float64) ** 2, axis=-1)
     exact = jitted(sim.Euclidean(exact=True), jnp.asarray(rows), jnp.asarray(query))
     np.testing.assert_allclose(exact, expected, rtol=1e-5)
     expanded = jitted(sim.Euclidean(), jnp.asarray(rows), jnp.asarray(query))
-    assert float(np.abs(expanded - expected).max()) > 0.1 * np.abs(expected).max()
+    assert float(np.abs(expanded - expected)[1:].max()) > 0.1 * np.abs(expected[1:]).max()
+    with pytest.raises(ValueError, match=r"told apart by Euclidean.*Euclidean\(exact=True\)"):
+        attrax.Memory(rows, similarity=sim.Euclidean())
+    found = attrax.retrieve(attrax.Memory(rows, similarity=sim.Euclidean(exact=True)), rows)
+    np.testing.assert_allclose(found.state[1:], rows[1:], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(

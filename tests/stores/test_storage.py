@@ -9,6 +9,7 @@ import pytest
 import attrax
 from attrax.separation import Max, Softmax
 from attrax.similarity import Dot, Manhattan
+from attrax.stores.storage import choose_block
 
 pytestmark = pytest.mark.contract
 RNG = np.random.default_rng(0)
@@ -180,3 +181,28 @@ def test_blocks_are_chosen_once_there_are_many_rows():
     assert len(memory.keys) % memory.block == 0
     whole = jax.nn.softmax(rows @ rows[0]) @ rows
     np.testing.assert_allclose(memory(rows[0]), whole, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "capacity", "whole", "block"),
+    [
+        # One product is faster for up to 4096 rows in up to 4 MiB.
+        ((4096, 256), None, False, None),
+        ((2048, 512), 4096, False, 512),
+        ((4096, 257), None, False, 1024),
+        ((4097, 8), None, False, 688),
+        ((1024, 8), 4097, False, 688),
+        # 1.25 MiB at a time, from 256 rows to 1024, with as few places left empty as can be.
+        ((16, 2**18), None, False, 256),
+        ((8192, 128), None, False, 1024),
+        ((8192, 512), None, False, 512),
+        ((2**20, 10_000), None, True, None),
+    ],
+)
+def test_the_size_of_blocks_follows_rows_and_bytes(shape, capacity, whole, block):
+    chosen = []
+    jax.eval_shape(
+        lambda rows: chosen.append(choose_block(rows, None, capacity, whole)),
+        jax.ShapeDtypeStruct(shape, jnp.float32),
+    )
+    assert chosen == [block]

@@ -1,4 +1,4 @@
-"""The command line: `attrax list | reproduce | recall | info`.
+"""The command line: `attrax recall | restore | list | reproduce | info | help`.
 
 Nothing here imports JAX before a command needs it, so that `--help` answers at once.
 """
@@ -6,17 +6,18 @@ Nothing here imports JAX before a command needs it, so that `--help` answers at 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..version import __version__
 from . import wrong
 
 _ABOUT = "Associative memory in JAX: store, retrieve, learn."
 _ENDING = """\
-exit status: 0 if all went well, 1 if a claim fails that should hold, 2 for a wrong call
+exit status: 0 if all went well; 1 if a claim fails that should hold, or a
+picture is not restored for sure; 2 for a wrong call
 
-Compiled programs are kept in the user's cache directory, which makes a second run faster;
-JAX_COMPILATION_CACHE_DIR chooses another place. See attrax COMMAND --help."""
+Compiled programs are kept in the user's cache directory, which makes a second
+run faster; JAX_COMPILATION_CACHE_DIR chooses another place."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,11 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     - `argv`: the words after `attrax`; those of this process if `None`.
 
-    **Returns:** the exit status: 0 if all went well, 1 if a claim fails that should hold, 2 for a
-    wrong call, whose reason is one line on standard error.
+    **Returns:** the exit status: 0 if all went well; 1 if a claim fails that should hold, or a
+    picture is not restored for sure; 2 for a wrong call, whose reason is one line on standard
+    error.
     """
     try:
-        args = _parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else list(argv)
+        parser, commands = _parser()
+        if words and not words[0].startswith("-"):
+            _command(words[0], commands)
+        args = parser.parse_args(words)
         return args.run(args)
     except wrong.WrongCall as error:
         print(f"attrax: {' '.join(str(error).split())}", file=sys.stderr)
@@ -44,19 +50,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and that of each command by its name."""
     form = argparse.RawDescriptionHelpFormatter
     parser = wrong.Parser(prog="attrax", description=_ABOUT, epilog=_ENDING, formatter_class=form)
     parser.add_argument("--version", action="version", version=f"attrax {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_recall(commands)
+    _add_restore(commands)
     _add_list(commands)
     _add_reproduce(commands)
-    command = commands.add_parser(
-        "info", help="versions, devices, cache and data sets, for bug reports"
-    )
-    command.set_defaults(run=_info)
-    return parser
+    _add_info(commands)
+    command = commands.add_parser("help", help="what a command does, as --help after it")
+    command.add_argument("topic", nargs="?", metavar="COMMAND", help="all of them if left out")
+    command.set_defaults(run=lambda args: _help(args.topic, parser, commands.choices))
+    return parser, commands.choices
+
+
+def _command(word: str, commands: Mapping[str, argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    if word not in commands:
+        raise wrong.WrongCall(
+            f"there is no command {word!r}.{wrong.nearest(word, commands)} "
+            f"The commands are {', '.join(commands)}"
+        )
+    return commands[word]
 
 
 def _add_recall(commands) -> None:
@@ -75,8 +92,9 @@ def _add_recall(commands) -> None:
         "images",
         nargs="?",
         metavar="IMAGES",
-        help="a folder of PNG or JPEG images, or a .npy array (n, d), (n, H, W) or (n, H, W, C); "
-        "without it, the 1000 pictures of clothes that ship with attrax",
+        help="a folder of PNG, JPEG, GIF, WebP, BMP or TIFF images, or a .npy array (n, d), "
+        "(n, H, W) or (n, H, W, C); without it, the 1000 pictures of clothes that ship with "
+        "attrax",
     )
     command.add_argument(
         "--damage",
@@ -97,19 +115,76 @@ def _add_recall(commands) -> None:
     )
     command.add_argument(
         "--size",
-        type=wrong.whole(1),
+        type=wrong.size,
         metavar="P",
-        help="bring the images of a folder to P × P pixels",
+        help="bring the images of a folder to P × P pixels, or HxW, cropped about the centre; "
+        "otherwise to the size of the first one, or to 128 pixels where that is larger",
     )
     _add_common(command, "puts what recall.json holds on standard output, alone")
     command.set_defaults(run=_recall)
 
 
+def _add_restore(commands) -> None:
+    command = commands.add_parser(
+        "restore",
+        help="restore damaged pictures of yours from the clean ones",
+        description="Stores the clean pictures, finds for each damaged one the clean one that it "
+        "was, and writes what is restored to DIR, under the damaged file's name. Reads PNG, JPEG, "
+        "GIF (its first frame), WebP, BMP and TIFF files. A file that cannot be used is named "
+        "with the reason, and the others are restored all the same.",
+        epilog="Pictures are compared pixel by pixel, so all must have one size: that of most "
+        "clean ones. With --size every picture is first cropped about its centre, then scaled. "
+        "Transparent parts count as white, 16 bits become 8, and pictures are in colour unless "
+        "all clean ones are grey. Where holes are known, by --mask or --missing, the other pixels "
+        "of a damaged picture are kept as they are; else it is restored as a whole. "
+        "How sure a match is: the probability of the clean picture against the others and against "
+        "none of them, if what differs is noise, times the share of clean pictures that lead by "
+        "less when they are compared with the rest; sure is 95 % or more. "
+        "Exit status: 0 if every picture was restored and is sure, 1 if not, 2 for a wrong call.",
+    )
+    command.add_argument("clean", metavar="CLEAN", help="a folder of pictures, or one file")
+    command.add_argument("damaged", metavar="DAMAGED", help="a folder of pictures, or one file")
+    holes = command.add_mutually_exclusive_group()
+    holes.add_argument(
+        "--mask",
+        metavar="MASK",
+        help="white where pixels are missing: one picture for all, or a folder of pictures named "
+        "like the damaged ones",
+    )
+    holes.add_argument(
+        "--missing",
+        metavar="VALUE",
+        help="what missing pixels look like: a grey level from 0 to 255, a colour such as black or "
+        "'#ff00ff', or transparent; in JPEG files, which blur, up to 12 levels beside it",
+    )
+    command.add_argument(
+        "--size", type=wrong.size, metavar="P", help="P × P pixels; or HxW: height × width"
+    )
+    command.add_argument(
+        "--out", default="attrax-out", metavar="DIR", help="folder for files (default: attrax-out)"
+    )
+    command.add_argument(
+        "--json",
+        action="store_true",
+        help="puts what restore.json holds on standard output, alone",
+    )
+    command.set_defaults(run=_restore)
+
+
 def _add_list(commands) -> None:
     command = commands.add_parser(
-        "list", help="the systems of the literature, and how many of their claims held"
+        "list", help="the systems of the literature, and which of their claims hold"
     )
+    command.add_argument("--json", action="store_true", help="prints an array of objects")
     command.set_defaults(run=_list)
+
+
+def _add_info(commands) -> None:
+    command = commands.add_parser(
+        "info", help="versions, devices, cache and data sets, for bug reports"
+    )
+    command.add_argument("--json", action="store_true", help="prints one object")
+    command.set_defaults(run=_info)
 
 
 def _add_reproduce(commands) -> None:
@@ -117,7 +192,9 @@ def _add_reproduce(commands) -> None:
         "reproduce",
         help="run the experiments of a publication and check its claims",
         description="Runs the experiments of publications, checks their claims, and writes "
-        "DIR/SLUG/{claims.json, config.json, env.json, figure.png}.",
+        "DIR/SLUG/{claims.json, config.json, env.json, figure.png}. Each claim is printed as it is "
+        "measured, then the whole table; in colour on a terminal (NO_COLOR and FORCE_COLOR are "
+        "followed).",
     )
     command.add_argument(
         "slugs", nargs="*", metavar="SLUG", help="systems that `attrax list` names"
@@ -161,10 +238,16 @@ def _recall(args: argparse.Namespace) -> int:
     return run(args)
 
 
-def _list(args: argparse.Namespace) -> int:
-    from .systems import show
+def _restore(args: argparse.Namespace) -> int:
+    from .restore import run
 
-    return show()
+    return run(args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from .systems import list_systems
+
+    return list_systems(args.json)
 
 
 def _reproduce(args: argparse.Namespace) -> int:
@@ -176,4 +259,9 @@ def _reproduce(args: argparse.Namespace) -> int:
 def _info(args: argparse.Namespace) -> int:
     from .machine import info
 
-    return info()
+    return info(args.json)
+
+
+def _help(topic: str | None, parser: argparse.ArgumentParser, commands: Mapping) -> int:
+    (parser if topic is None else _command(topic, commands)).print_help()
+    return 0

@@ -1,12 +1,13 @@
 """What attrax runs on: versions, devices, the cache of compiled programs, data sets."""
 
-import importlib.metadata
-import importlib.util
+import json
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
-from ..version import __version__
+from ..compilation import default_folder, enable_compilation_cache
+from ..version import __version__, installed_version
 
 _NEEDED = ("jax", "jaxlib", "equinox", "optimistix", "diffrax", "optax", "jaxtyping", "numpy")
 _EXTRAS = {
@@ -18,70 +19,57 @@ _EXTRAS = {
 }
 
 
-def use_cache() -> str:
-    """Keep compiled programs between runs, in the user's cache unless told otherwise.
-
-    **Returns:** the folder, or why there is none.
-    """
-    import jax
-
-    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
-    if chosen is not None or "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return chosen or "off: JAX_COMPILATION_CACHE_DIR is empty"
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base).expanduser() / "attrax" / "jax"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return f"off: {folder} cannot be made ({error.strerror})"
-    if not os.access(folder, os.W_OK):
-        return f"off: {folder} cannot be written to"
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    # Most programs of attrax compile in less than JAX's own limit of a second.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    return str(folder)
-
-
-def info() -> int:
+def info(as_json: bool) -> int:
     """Print what a bug report should say."""
     import jax
     import jax.numpy as jnp
 
-    cache = use_cache()
-    x64 = jnp.result_type(float) == jnp.float64
-    rows = [
-        ("attrax", __version__),
-        ("python", f"{platform.python_version()} on {platform.platform(terse=True)}"),
-        *((name, _version(name)) for name in _NEEDED),
-        *((name, _version(name, extra)) for name, extra in _EXTRAS.items()),
-        ("devices", ", ".join(str(device) for device in jax.devices())),
-        ("floats", f"{jnp.result_type(float)} (x64 is {'on' if x64 else 'off'})"),
-        ("cache", _filled(cache)),
-        *_data_sets(),
-    ]
-    print("\n".join(f"{name:<14} {value}" for name, value in rows))
+    from ..data import available
+
+    folder = enable_compilation_cache()
+    floats = jnp.result_type(float)
+    content = {
+        "attrax": __version__,
+        "python": f"{platform.python_version()} on {platform.platform(terse=True)}",
+        **{name: installed_version(name) for name in (*_NEEDED, *_EXTRAS)},
+        "devices": [str(device) for device in jax.devices()],
+        "floats": str(floats),
+        "x64": floats == jnp.float64,
+        "cache": None if folder is None else str(folder),
+        "data sets": {name: place and str(place) for name, place in available().items()},
+    }
+    print(json.dumps(content, ensure_ascii=False) if as_json else _text(content, folder))
     return 0
 
 
-def _version(name: str, extra: str | None = None) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "missing" if extra is None else f'missing: pip install "attrax[{extra}]"'
+def _text(content: dict[str, Any], folder: Path | None) -> str:
+    rows = []
+    for name, value in content.items():
+        if name == "cache":
+            rows.append((name, _fullness(folder)))
+        elif name == "devices":
+            rows.append((name, ", ".join(value)))
+        elif name == "floats":
+            rows.append((name, f"{value} (x64 is {'on' if content['x64'] else 'off'})"))
+        elif name == "data sets":
+            sets = [f"{each:<14} {place or 'not found'}" for each, place in value.items()]
+            rows += [("data sets" if i == 0 else "", line) for i, line in enumerate(sets)]
+        elif name != "x64":
+            rows.append((name, _missing(name) if value is None else value))
+    return "\n".join(f"{name:<14} {value}" for name, value in rows)
 
 
-def _filled(cache: str) -> str:
-    folder = Path(cache)
+def _missing(name: str) -> str:
+    return f'missing: pip install "attrax[{_EXTRAS[name]}]"' if name in _EXTRAS else "missing"
+
+
+def _fullness(folder: Path | None) -> str:
+    """The cache, and how much is in it, or why there is none."""
+    if folder is None:
+        if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+            return "off: JAX_COMPILATION_CACHE_DIR is empty"
+        return f"off: {default_folder()} cannot be written to"
     if not folder.is_dir():
-        return cache
+        return str(folder)
     sizes = [file.stat().st_size for file in folder.iterdir() if file.is_file()]
-    return f"{cache} ({len(sizes)} files, {sum(sizes) / 1e6:.1f} MB)"
-
-
-def _data_sets() -> list[tuple[str, str]]:
-    from ..data import available
-
-    return [
-        ("data sets" if i == 0 else "", f"{name:<14} {place or 'not found'}")
-        for i, (name, place) in enumerate(available().items())
-    ]
+    return f"{folder} ({len(sizes)} files, {sum(sizes) / 1e6:.1f} MB)"

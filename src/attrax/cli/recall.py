@@ -12,15 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from ..compilation import enable_compilation_cache
 from ..dynamics import Iterate
+from ..dynamics.base import Outcome
 from ..files import replace_file
 from ..retrieval import Retrieval, retrieve
 from ..stores.rows import Memory
 from .damage import chosen, damaged, known_entries
-from .machine import use_cache
 from .read import Images, read
 from .sheet import Column, draw
-from .wrong import checked_folder, wrong_calls
+from .wrong import WrongCall, checked_folder, wrong_calls
 
 # More queries say no more about how well retrieval works.
 _MOST_QUERIES = 1000
@@ -28,6 +29,15 @@ _MOST_QUERIES = 1000
 _EXACT = 0.5 / 255
 # A chunk of queries in `retrieve` holds about so many entries.
 _CHUNK = 2**21
+
+
+# How a retrieval may end other than at rest.
+_ENDINGS = {
+    "mixture": "came to rest between several images that are much alike",
+    "cycle": "went to and fro between two states",
+    "step_limit": "still moved at the last step",
+    "diverged": "left the range of numbers",
+}
 
 
 class Result(NamedTuple):
@@ -40,7 +50,7 @@ class Result(NamedTuple):
     - `exact`: how many equal it to within half a grey level.
     - `of`: how many were damaged.
     - `seconds`: for all of them, without compilation.
-    - `outcomes`: how many retrievals ended in which way.
+    - `outcomes`: how many retrievals ended otherwise than at rest, and how.
     """
 
     damage: str
@@ -59,11 +69,16 @@ def run(args: argparse.Namespace) -> int:
     out = checked_folder(args.out)
     damages = chosen(args.damage, args.level)
     images = read(args)
-    use_cache()
+    enable_compilation_cache()
     shape = images.shape
     known = {name: known_entries(name, damage, shape) for name, damage in damages.items()}
-    with wrong_calls(ValueError):
+    try:
         memory = Memory(images.x)
+    except ValueError as error:
+        raise WrongCall(
+            f"the images of {images.name!r} are too alike to be told apart; leave some out, or "
+            "store fewer by --number"
+        ) from error
     x = jnp.asarray(images.x)
     index = _spread(len(x), _MOST_QUERIES)
     keys = jax.random.split(jax.random.key(args.seed), len(damages))
@@ -74,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         found, seconds = _retrieved(memory, queries, mask)
         right, exact = _count(x, index, found.state)
         told = mask is not None
-        outcomes = found.summary().splitlines()
+        outcomes = _endings(found)
         results.append(
             Result(
                 name, str(damage), damage.level, told, right, exact, len(index), seconds, outcomes
@@ -112,6 +127,12 @@ def _retrieved(
     begin = time.perf_counter()
     found = jax.block_until_ready(retrieve(memory, queries, known=known, chunk=chunk))
     return found, round(time.perf_counter() - begin, 4)
+
+
+def _endings(found: Retrieval) -> list[str]:
+    """How many retrievals ended otherwise than at rest, in words that need no Python."""
+    counts = {name: int(jnp.sum(found.outcome == getattr(Outcome, name))) for name in _ENDINGS}
+    return [f"{n} of {found.steps.size} {_ENDINGS[name]}" for name, n in counts.items() if n]
 
 
 def _count(
@@ -163,10 +184,8 @@ def _table(images: Images, results: list[Result]) -> str:
     lines += ["", "recalled exactly: every pixel to within half a grey level"]
     if any(result.known for result in results):
         lines.append("* retrieval is told which pixels are missing (known=)")
-    settled = "Converged: the state no longer moves."
     for result in results:
-        remarks = [line for line in result.outcomes if settled not in line]
-        lines += [f"{result.text}: {line}" for line in remarks]
+        lines += [f"{result.text}: {line}" for line in result.outcomes]
     return "\n".join(lines)
 
 

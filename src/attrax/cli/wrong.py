@@ -2,9 +2,17 @@
 
 import argparse
 import contextlib
-from collections.abc import Callable, Iterator
+import difflib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
+
+# Remedies that are arguments in Python, as options of the command line.
+_IN_WORDS = {
+    "pass a smaller size, as size=64, or a limit": "choose a smaller --size, as --size 64, or "
+    "--number",
+    "pass a limit of rows": "store fewer rows by --number",
+}
 
 
 class WrongCall(Exception):
@@ -31,10 +39,26 @@ def whole(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
         if not (text.isascii() and text.isdigit() and len(text) < 20):
             raise argparse.ArgumentTypeError(f"must be a whole number, but it is {text!r}")
         if not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"must lie in {least} to {most}, but it is {text}")
+            bounds = f"be at least {least}" if int(text) < least else f"be at most {most}"
+            raise argparse.ArgumentTypeError(f"must {bounds}, but it is {text}")
         return int(text)
 
     return parse
+
+
+def size(text: str) -> tuple[int, int]:
+    """Height and width: one number for a square, or two with an x between them."""
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > 2:
+        raise argparse.ArgumentTypeError(f"must be P or HxW, but it is {text!r}")
+    sides = [whole(1, 2**15)(part) for part in parts]
+    return sides[0], sides[-1]
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """` Did you mean ...?`, or nothing where no word is near."""
+    close = difflib.get_close_matches(word, list(words), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 @contextlib.contextmanager
@@ -43,7 +67,10 @@ def wrong_calls(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        raise WrongCall(str(error)) from error
+        text = str(error)
+        for python, command in _IN_WORDS.items():
+            text = text.replace(python, command)
+        raise WrongCall(text) from error
 
 
 def checked_folder(text: str) -> Path:

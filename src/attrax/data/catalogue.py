@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -144,18 +145,23 @@ def locate(name: str, split: str, places: list[Path]) -> Any | None:
 
 
 def not_found(name: str, split: str, places: list[Path]) -> DatasetNotFoundError:
-    """The error that names the three ways to get a set."""
+    """The error that names the ways to get a set that there are."""
     source = SOURCES[name]
     files = " and ".join(file.name for file in source.files[split])
-    debian = f"apt install {source.package}" if source.package else "there is none of this set"
+    pooch = "" if find_spec("pooch") else ', which needs pooch: pip install "attrax[data]"'
+    ways = [
+        f"put {files} into $ATTRAX_DATA/{name}, or into a folder that attrax.data.load gets as "
+        f"path{source.otherwise}",
+        f'in Python, attrax.data.load("{name}", "{split}", download=True){pooch}',
+    ]
+    if source.package:
+        ways.insert(0, f"apt install {source.package}, on Debian")
+    number = {2: "Two", 3: "Three"}[len(ways)]
+    numbered = "; ".join(f"({i}) {way}" for i, way in enumerate(ways, 1))
     hints = "".join(source.hint(place) for place in places)
     return DatasetNotFoundError(
         f"The data set {name!r} (split {split!r}) was not found in "
-        f"{', '.join(map(str, places))}.{hints} Three ways to get it: "
-        f"(1) a Debian package ({debian}); (2) put {files} "
-        f"into $ATTRAX_DATA/{name}, or pass their folder as path{source.otherwise}; "
-        f'(3) attrax.data.load("{name}", "{split}", download=True), which needs pooch: '
-        'pip install "attrax[data]".'
+        f"{', '.join(map(str, places))}.{hints} {number} ways to get it: {numbered}."
     )
 
 

@@ -13,6 +13,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..checks import as_floats, one_key
 from .known import checked_fraction, checked_scalar, drop_mask, known_inpaint, known_rows
 
 
@@ -45,7 +46,9 @@ def gaussian(
     x = _flat(x)
     if not isinstance(sigma, Tracer) and not checked_scalar(sigma, "sigma") >= 0:
         raise ValueError(f"sigma is {sigma}; a standard deviation must be at least 0.")
-    noisy = x + jnp.asarray(sigma, x.dtype) * jr.normal(key, x.shape, x.dtype)
+    noisy = x + as_floats("sigma", sigma).astype(x.dtype) * jr.normal(
+        one_key(key), x.shape, x.dtype
+    )
     if folded:
         noisy = jnp.abs(noisy)
     return jnp.clip(noisy, 0, 1) if folded or clip else noisy
@@ -65,7 +68,7 @@ def salt_and_pepper(x: ArrayLike, fraction: ArrayLike, *, key: PRNGKeyArray) -> 
     **Raises:** `ValueError` if `x` is not one flat pattern or the fraction lies outside [0, 1].
     """
     x, fraction = _flat(x), checked_fraction(fraction)
-    hit, colour = jr.split(key)
+    hit, colour = jr.split(one_key(key))
     replaced = jr.uniform(hit, x.shape) < fraction
     return jnp.where(replaced, jr.bernoulli(colour, shape=x.shape).astype(x.dtype), x)
 
@@ -169,12 +172,12 @@ def flip_bits(
             f"x holds values other than {low} and {high}; threshold it first, or pass its two "
             "states as states."
         )
-    flipped = jr.uniform(key, x.shape) < fraction
+    flipped = jr.uniform(one_key(key), x.shape) < fraction
     return jnp.where(flipped, jnp.where(x == low, high, low).astype(x.dtype), x)
 
 
 def _flat(x: ArrayLike, shape: tuple[int, ...] | None = None) -> Array:
-    x = jnp.asarray(x)
+    x = as_floats("x", x, finite=False)
     if x.ndim != 1:
         raise ValueError(
             f"x has shape {x.shape}; it must be one flat pattern (d,). Map over a batch with "
@@ -185,4 +188,4 @@ def _flat(x: ArrayLike, shape: tuple[int, ...] | None = None) -> Array:
             f"x has {x.size} entries, but shape {tuple(shape)} has {math.prod(shape)}; "
             "they must agree."
         )
-    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(float)
+    return x

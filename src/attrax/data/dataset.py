@@ -31,6 +31,7 @@ class Dataset:
       if it is not an image. `d` is its product.
     - `name`: what the set is called.
     - `classes`: the names that the labels index; empty without labels.
+    - `files`: the path of each row's file, shape `(n,)`; empty for rows of one file.
     """
 
     x: Float32[np.ndarray, "n d"]
@@ -38,6 +39,7 @@ class Dataset:
     shape: tuple[int, ...]
     name: str
     classes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         """How many rows there are."""

@@ -1,8 +1,11 @@
-"""A user's own images: a folder of PNG and JPEG files, or one `.npy` array."""
+"""A user's own images: a folder of picture files, or one `.npy` array."""
 
 import os
 import tokenize
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +14,8 @@ from .decode import decode, look, open_image
 
 # As float32 that is 2 GiB.
 MAX_VALUES = 2**29
-_SUFFIXES = (".png", ".jpg", ".jpeg")
-_FORMATS = ("PNG", "JPEG")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 _MIXED_SIZE = (64, 64)
 # NumPy parses the header as Python literals and lets the parser's errors through.
 _NOT_NPY = (
@@ -51,15 +54,21 @@ def open(  # the name a reader expects; `builtins.open` is not used here
             )
         return from_npy(place, limit=limit)
     raise ValueError(
-        f"path is {str(place)!r}; it must be a folder of PNG and JPEG images, or a .npy file "
-        "written by numpy.save."
+        f"path is {str(place)!r}; it must be a folder of images, or a .npy file written by "
+        "numpy.save."
     )
 
 
 def from_folder(
-    path: str | os.PathLike, *, size: int | tuple[int, int] | None = None, limit: int | None = None
+    path: str | os.PathLike,
+    *,
+    size: int | tuple[int, int] | None = None,
+    limit: int | None = None,
+    onerror: Callable[[DatasetFormatError], None] | None = None,
 ) -> Dataset:
-    """Read the PNG and JPEG images of a folder, sorted by name, all brought to one size.
+    """Read the images of a folder, sorted by name, all brought to one size.
+
+    PNG, JPEG, GIF (the first frame), WebP, BMP and TIFF files are read, by their suffixes.
 
     Images in sub-folders (one level) are taken too, and the sub-folders' names are their classes.
     If all images are grey the rows are grey, otherwise all are RGB, channel first. Transparent
@@ -72,8 +81,11 @@ def from_folder(
       cropped about its centre, then scaled. `None` keeps the size if all images share one,
       and otherwise means 64 × 64.
     - `limit`: keep the first so many images; `None` for all.
+    - `onerror`: called with the error of each image that cannot be read, which is then left out;
+      `None` raises it.
 
-    **Returns:** a `Dataset`; `y` is −1 for images outside any sub-folder.
+    **Returns:** a `Dataset`; `y` is −1 for images outside any sub-folder, and `files` says which
+    file each row is from.
 
     **Raises:** `FileNotFoundError` if there is no such folder, `DatasetFormatError` if it holds no
     image or one that cannot be read, `ValueError` for a bad size or limit.
@@ -82,30 +94,60 @@ def from_folder(
     wanted = _checked_size(size)
     if not folder.is_dir():
         raise ValueError(f"path is {str(folder)!r}, a file; it must be a folder of images.")
-    files = _image_files(folder)[:limit]
+    files = image_files(folder)
     if not files:
         raise DatasetFormatError(
-            f"{folder} and its sub-folders hold no image; files ending in {', '.join(_SUFFIXES)} "
+            f"{folder} and its sub-folders hold no image; files ending in {', '.join(SUFFIXES)} "
             "are read."
         )
-    sizes, greys = zip(*(_look(file) for file in files), strict=True)
+    looks = _keep_readable(files, limit, _look, onerror)
     if wanted is None:
+        sizes = [size for size, _ in looks.values()]
         wanted = sizes[0] if len(set(sizes)) == 1 else _MIXED_SIZE
-    grey = all(greys)
+    grey = all(is_grey for _, is_grey in looks.values())
     shape = wanted if grey else (3, *wanted)
-    if len(files) * size_of(shape) > MAX_VALUES:
+    if len(looks) * size_of(shape) > MAX_VALUES:
         raise ValueError(
-            f"{len(files)} images of {wanted[0]} × {wanted[1]} pixels are more than "
+            f"{len(looks)} images of {wanted[0]} × {wanted[1]} pixels are more than "
             f"{MAX_VALUES} values; pass a smaller size, as size=64, or a limit."
         )
-    pixels = np.empty((len(files), *shape), np.uint8)
-    for i, file in enumerate(files):
-        pixels[i] = decode(open_image(file, _FORMATS, file), file, grey=grey, size=wanted)
+    pixels = _keep_readable(
+        list(looks),
+        None,
+        lambda file: decode(open_image(file, FORMATS, file), file, grey=grey, size=wanted),
+        onerror,
+    )
+    files = list(pixels)
     classes = tuple(sorted({file.parent.name for file in files if file.parent != folder}))
     index = {name: i for i, name in enumerate(classes)}
     labels = [-1 if file.parent == folder else index[file.parent.name] for file in files]
-    raw = Raw(pixels.reshape(len(files), -1), np.array(labels, np.int32), shape, classes)
-    return from_raw(raw, folder.resolve().name)
+    rows = np.stack(list(pixels.values())).reshape(len(files), -1)
+    raw = Raw(rows, np.array(labels, np.int32), shape, classes)
+    return replace(from_raw(raw, folder.resolve().name), files=tuple(files))
+
+
+def _keep_readable(
+    files: list[Path],
+    limit: int | None,
+    read: Callable[[Path], Any],
+    onerror: Callable[[DatasetFormatError], None] | None,
+) -> dict[Path, Any]:
+    """What `read` makes of the first so many files that it can read."""
+    results: dict[Path, Any] = {}
+    for file in files:
+        if len(results) == limit:
+            break
+        try:
+            results[file] = read(file)
+        except DatasetFormatError as error:
+            if onerror is None:
+                raise
+            onerror(error)
+    if not results:
+        raise DatasetFormatError(
+            f"No image beside {files[0]} can be read, nor that one; save them anew."
+        )
+    return results
 
 
 def from_npy(path: str | os.PathLike, *, limit: int | None = None) -> Dataset:
@@ -197,14 +239,21 @@ def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return int(pair[0]), int(pair[1])
 
 
-def _image_files(folder: Path) -> list[Path]:
+def is_image(file: Path) -> bool:
+    """Whether a file's suffix is that of an image; hidden files are none."""
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images of a folder and its sub-folders (one level), sorted by name."""
+
     def images(place: Path) -> list[Path]:
-        return sorted(p for p in place.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
+        return sorted(p for p in place.iterdir() if is_image(p))
 
     inner = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     return images(folder) + [file for place in inner for file in images(place)]
 
 
 def _look(file: Path) -> tuple[tuple[int, int], bool]:
-    with open_image(file, _FORMATS, file) as image:
+    with open_image(file, FORMATS, file) as image:
         return look(image, file)

@@ -11,6 +11,8 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, PRNGKeyArray
 
+from ..checks import native, one_key
+
 
 def drop_mask(
     fraction: ArrayLike, shape: int | tuple[int, ...], *, key: PRNGKeyArray
@@ -36,7 +38,7 @@ def drop_mask(
     if len(shape) not in (1, 2, 3) or min(shape) < 1:
         raise ValueError(f"shape is {shape}; it must be (d,), (H, W) or (C, H, W).")
     channels, pixels = (shape[0], shape[1:]) if len(shape) == 3 else (1, shape)
-    kept = jr.uniform(key, (math.prod(pixels),)) >= fraction
+    kept = jr.uniform(one_key(key), (math.prod(pixels),)) >= fraction
     return jnp.tile(kept, channels)
 
 
@@ -109,7 +111,7 @@ def checked_scalar(value: ArrayLike, name: str) -> float:
             f"{name} has shape {jnp.shape(value)}; it must be one number. "
             "Map over several with jax.vmap."
         )
-    return float(value)  # pyright: ignore[reportArgumentType]
+    return float(native(name, value))
 
 
 def checked_image(shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -4,6 +4,11 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..buckets import bucket, cut
+from ..checks import one_key
+
+# Up to so many rows, some are drawn and left out.
+_FEW = 1024
 _KINDS = ("binary", "gaussian", "unit")
 
 
@@ -34,9 +39,12 @@ def random_patterns(
     for name, value in (("n", n), ("d", d)):
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1.")
+    key = one_key(key)
+    # The first rows of more are the same, and few numbers of rows have to be compiled.
+    drawn = bucket(n) if n <= _FEW else n
     if kind == "binary":
-        return jr.rademacher(key, (n, d), float)
+        return cut(jr.rademacher(key, (drawn, d), float), (n,))
     if kind not in _KINDS:
         raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(map(repr, _KINDS))}.")
-    x = jr.normal(key, (n, d))
+    x = cut(jr.normal(key, (drawn, d)), (n,))
     return x if kind == "gaussian" else x / jnp.linalg.norm(x, axis=1, keepdims=True)

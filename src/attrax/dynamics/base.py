@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..arithmetic import accumulate, range_scale
-from ..checks import number, whole_number
+from ..checks import check_index, is_concrete, number, whole_number
+from ..display import shaped
 from ..spaces.base import AbstractSpace, Measured, Reading, Relaxing
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
@@ -20,36 +22,144 @@ else:
     from equinox import AbstractVar as Declared
 
 
-class Outcome(eqx.Enumeration):
-    """How a retrieval ended; the texts carry the remedy.
+class Outcome(eqx.Module):
+    """How retrievals ended, one or an array of them; the texts carry the remedy.
 
-    Members can be compared under jit and vmap, `found.outcome == Outcome.converged`, and
-    `Outcome[found.outcome]` is the text of a single one.
+    ```python
+    found.outcome == Outcome.converged   # boolean, of the shape of the queries; under jit too
+    found.outcome[0]                     # of one query, or of a slice
+    Outcome[found.outcome[0]]            # its text
+    found.outcome.counts()               # {"converged": 995, "mixture": 5}
+    ```
     """
 
-    converged = "Converged: the state no longer moves."
-    one_read = "One read was asked for and made; iterate to see whether it converges."
-    mixture = (
+    _value: Int[Array | np.ndarray, "..."]
+
+    converged: ClassVar["Outcome"]
+    one_read: ClassVar["Outcome"]
+    mixture: ClassVar["Outcome"]
+    cycle: ClassVar["Outcome"]
+    step_limit: ClassVar["Outcome"]
+    sampled: ClassVar["Outcome"]
+    stalled: ClassVar["Outcome"]
+    diverged: ClassVar["Outcome"]
+
+    def __class_getitem__(cls, outcome: "Outcome") -> str:
+        """The text of a single one; "traced" under jit."""
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"An Outcome has a text, but this is {type(outcome).__name__}.")
+        if not is_concrete(outcome._value):
+            return "traced"
+        if outcome.shape:
+            raise ValueError(
+                f"These are outcomes of shape {outcome.shape}: take one, outcome[0], or print "
+                "found.summary()."
+            )
+        return _TEXTS[_NAMES[int(outcome._value)]]
+
+    @staticmethod
+    def where(condition, a: "Outcome", b: "Outcome") -> "Outcome":
+        """A where the condition holds, else b; all may be arrays.
+
+        **Arguments:**
+
+        - `condition`: booleans.
+        - `a`, `b`: outcomes of shapes that go together.
+        """
+        return Outcome(jnp.where(condition, a._value, b._value))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the queries."""
+        return jnp.shape(self._value)
+
+    @property
+    def name(self) -> str:
+        """The name of a single one, such as "converged"."""
+        if self.shape:
+            raise ValueError(f"These are outcomes of shape {self.shape}: take one, outcome[0].")
+        return _NAMES[int(self._value)]
+
+    def counts(self) -> dict[str, int]:
+        """How many ended in which way, by name, in the order of the members; not under jit."""
+        codes, numbers = np.unique(np.asarray(self._value), return_counts=True)
+        return {_NAMES[code]: int(number) for code, number in zip(codes, numbers, strict=True)}
+
+    def __getitem__(self, index) -> "Outcome":
+        """The outcome of one query, of a slice, or of a mask."""
+        if not self.shape:
+            raise IndexError("This is the outcome of one query, which cannot be indexed.")
+        check_index(index, self.shape)
+        return Outcome(jnp.asarray(self._value)[index])
+
+    def __len__(self) -> int:
+        """How many there are along the first axis."""
+        if not self.shape:
+            raise TypeError("This is the outcome of one query, which has no length.")
+        return self.shape[0]
+
+    def __iter__(self):
+        """One after another along the first axis."""
+        return (self[i] for i in range(len(self)))
+
+    def __eq__(self, other) -> Any:
+        """Whether each is the other: booleans, of the joint shape."""
+        return self._compared(other)
+
+    def __ne__(self, other) -> Any:
+        """Whether each is another."""
+        return ~self._compared(other)
+
+    def _compared(self, other):
+        if not isinstance(other, Outcome):
+            raise ValueError(
+                "An Outcome can only be compared with another, such as Outcome.converged, but "
+                f"this is {type(other).__name__}."
+            )
+        with jax.ensure_compile_time_eval():
+            return jnp.asarray(self._value == other._value)
+
+    def __repr__(self) -> str:
+        """The text of a single one, counts of several."""
+        readable = isinstance(self._value, np.ndarray | np.generic | jax.Array)
+        if not readable or not is_concrete(self._value):
+            return f"Outcome({shaped(self._value)})"
+        if not self.shape:
+            return f"Outcome.{self.name}: {Outcome[self]}"
+        counted = ", ".join(f"{number} {name}" for name, number in self.counts().items())
+        return f"Outcome of shape {self.shape}: {counted or 'none'}"
+
+
+_TEXTS = {
+    "converged": "Converged: the state no longer moves.",
+    "one_read": "One read was asked for and made; iterate to see whether it converges.",
+    "mixture": (
         "Converged to a metastable mixture of memories (see `memories` for how many): "
-        "raise beta, or sharpen the separation."
-    )
-    cycle = (
+        "raise beta, or sharpen the separation, to recall a single one. Where entries are filled "
+        "in from several rows, as in imputation, a mixture is what is wanted; and no beta parts "
+        "rows that are equal in what is compared: look at `memory.weights` of the state."
+    ),
+    "cycle": (
         "A cycle of two states: update two-state units one after another (Asynchronous()), and "
         "damp the iteration of others (Iterate(damping=0.5))."
-    )
-    step_limit = (
+    ),
+    "step_limit": (
         "The limit of steps, or of a Flow's time, was reached while the state still moved: "
         "raise `max_steps` (or `time`)."
-    )
-    sampled = "A random run has taken all its steps; its states are samples, not attractors."
-    stalled = (
+    ),
+    "sampled": "A random run has taken all its steps; its states are samples, not attractors.",
+    "stalled": (
         "No step along the pull, however short, lowered the energy: the state sits at a kink; "
         "update layer by layer (Iterate()) where layers have an exact update."
-    )
-    diverged = (
+    ),
+    "diverged": (
         "The state left the floating-point range or became NaN: the weights do not sum to one, "
         "so use Softmax or SumNormalised, or a smaller scale of patterns."
-    )
+    ),
+}
+_NAMES = tuple(_TEXTS)
+for _code, _name in enumerate(_NAMES):
+    setattr(Outcome, _name, Outcome(np.asarray(_code, np.int32)))
 
 
 class Run(NamedTuple):

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..checks import NoEnergyError
+from ..checks import NoEnergyError, is_concrete
+from ..display import shaped
 from ..spaces.base import AbstractSpace
 from .base import magnitude
 
@@ -31,6 +32,12 @@ class Certificate(eqx.Module):
     def certified(self) -> Bool[Array, "..."]:
         """Whether no step raised the energy by more than rounding, 32 ε of the largest term."""
         return self.rise <= _ROUNDING * jnp.finfo(self.scale.dtype).eps * self.scale
+
+    def __repr__(self) -> str:
+        """Its summary, or under jit its shape."""
+        if isinstance(self.rise, jax.Array | np.ndarray) and is_concrete(self.rise):
+            return f"Certificate: {self.summary()}"
+        return f"Certificate({shaped(self.rise)})"
 
     def summary(self) -> str:
         """One line: no rise, or where and by how much the largest was."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..checks import is_concrete
+from ..checks import as_array, is_concrete, native
 from ..spaces.base import AbstractSpace
 from ..spaces.units import OverlappingUnits, PairedUnits
 from .engine import anywhere
@@ -47,7 +47,7 @@ class Order(eqx.Module):
                 )
             self.kind, self.given = order, None
             return
-        array = jnp.asarray(order)
+        array = as_array("order", order)
         whole = jnp.issubdtype(array.dtype, jnp.integer) and array.ndim == 1
         if whole and is_concrete(array):
             whole = np.array_equal(np.sort(np.asarray(array)), np.arange(array.size))
@@ -80,7 +80,7 @@ class Order(eqx.Module):
 
 def _as_seed(seed: Any) -> Int[Array, ""]:
     """All 32 bits of a whole number, of which a float would keep 24."""
-    array: Any = seed if isinstance(seed, jax.Array) else np.asarray(seed)
+    array: Any = native("seed", seed)
     if array.shape != () or array.dtype.kind not in "iu":
         raise TypeError(f"`seed` must be a whole number, but it is {seed!r}.")
     if not is_concrete(array):

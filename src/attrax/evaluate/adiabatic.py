@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..checks import positive, whole_number
+from ..checks import as_doubles, positive, whole_number
 from ..hierarchical import HierarchicalMemory
 from .descents import arrays, moving, velocity
 
@@ -61,7 +61,7 @@ def adiabatic_limit(
 
     **Source:** [krotov2021large]
     """
-    tau = np.asarray(taus, np.float64)
+    tau = as_doubles("taus", taus)
     if tau.ndim != 1 or not tau.size or not np.all(tau > 0):
         raise ValueError(f"`taus` must be time constants above 0, but they are {taus!r}.")
     if not set(moving(network)) - set(moving(reduced)):

@@ -10,7 +10,7 @@ from jax.scipy.special import betainc, ndtr, ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..checks import as_floats, is_concrete, number
+from ..checks import as_floats, is_concrete, number, plain_number
 
 
 class Band(NamedTuple):
@@ -194,6 +194,8 @@ def _quantile(confidence: ArrayLike, dtype) -> Array:
         raise ValueError(f"`confidence` must lie between 0 and 1, but it is {float(level):g}.")
     # The tail as it is given: after rounding to 32 bits nothing would be left of a small one.
     tail = (
-        (1 - np.asarray(confidence, np.float64)) / 2 if is_concrete(confidence) else (1 - level) / 2
+        (1 - plain_number("confidence", confidence)) / 2
+        if is_concrete(confidence)
+        else (1 - level) / 2
     )
     return -ndtri(jnp.asarray(tail, dtype))

@@ -1,13 +1,18 @@
 """When a pattern counts as retrieved."""
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float
 
-Rows = Array | np.ndarray
+from ..arithmetic import accumulate
+from ..checks import as_array, as_floats, native
 
 
-def squared_error(state: Float[Rows, "*n d"], target: Float[Rows, "*n d"]) -> Float[Array, "*n"]:
+def squared_error(state: ArrayLike, target: ArrayLike) -> Float[Array, "*n"]:
     """Σ_i (state_i − target_i)², in the squared unit of the entries.
 
     **Arguments:**
@@ -16,13 +21,28 @@ def squared_error(state: Float[Rows, "*n d"], target: Float[Rows, "*n d"]) -> Fl
     - `target`: what should have been, shape (..., d).
 
     **Returns:** one error a state, shape (...).
+
+    **Raises:** `TypeError` for what holds no numbers.
     """
-    return jnp.sum(jnp.square(jnp.asarray(state) - target), axis=-1)
+    return jnp.sum(jnp.square(_difference(state, target)), axis=-1)
 
 
-def retrieved(
-    state: Float[Rows, "*n d"], target: Float[Rows, "*n d"], threshold: int | float | Rows
-) -> Bool[Array, "*n"]:
+def _difference(state: Any, target: Any) -> Array:
+    """Theirs, in a type that holds its square; what NumPy holds exactly is subtracted there."""
+    pair = {"state": native("state", state, missing=True)}
+    pair["target"] = native("target", target, missing=True)
+    arrays = list(pair.values())
+    if all(isinstance(x, np.ndarray) and x.dtype.kind in "biuf" for x in arrays) and any(
+        x.dtype.itemsize > 4 for x in arrays
+    ):
+        one, other = (x.astype(np.float64) for x in arrays)
+        return as_floats("state − target", one - other, finite=False)
+    one, other = (as_floats(name, x, finite=False) for name, x in pair.items())
+    dtype = accumulate(jnp.promote_types(one.dtype, other.dtype))
+    return one.astype(dtype) - other.astype(dtype)
+
+
+def retrieved(state: ArrayLike, target: ArrayLike, threshold: ArrayLike) -> Bool[Array, "*n"]:
     """Whether the squared error is at most a threshold; a state with NaN is not retrieved.
 
     The threshold decides much. On images in [0, 1] with 784 pixels the published 60 is generous:
@@ -39,10 +59,11 @@ def retrieved(
 
     **Source:** [millidge2022universal]
     """
-    return squared_error(state, target) <= threshold
+    limit = as_floats("threshold", threshold, finite=False)
+    return squared_error(state, target) <= limit
 
 
-def exact_row(scores: Float[Rows, "*m n"], index: Int[Rows, "*k"]) -> Bool[Array, "*m"]:
+def exact_row(scores: ArrayLike, index: ArrayLike) -> Bool[Array, "*m"]:
     """Whether the best of the scores (or weights) is that of the row that should be found.
 
     It is the same for every increasing separation, so it isolates the similarity. Ties go to the
@@ -55,8 +76,11 @@ def exact_row(scores: Float[Rows, "*m n"], index: Int[Rows, "*k"]) -> Bool[Array
 
     **Returns:** shape (...), True where that row is the best.
     """
-    found = jnp.argmax(scores, axis=-1)
-    return found == jnp.broadcast_to(index, found.shape)
+    scores = native("scores", scores)
+    # In NumPy no two scores become equal by rounding.
+    find = jnp.argmax if isinstance(scores, jax.Array) else np.argmax
+    best = jnp.asarray(find(scores, axis=-1))
+    return best == jnp.broadcast_to(as_array("index", index), best.shape)
 
 
 def fractions(errors: Float[Array, " n"], thresholds: Float[Array, " t"]) -> Float[Array, " t"]:

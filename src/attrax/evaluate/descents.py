@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..checks import positive, whole_number
+from ..checks import as_floats, positive, whole_number
 from ..hierarchical import HierarchicalMemory
 from ..retrieval import Retrieval
 
@@ -101,7 +101,7 @@ def velocity(network: HierarchicalMemory, states: Mapping[str, ArrayLike]) -> St
 
     **Source:** [krotov2021large]
     """
-    states = {name: jnp.asarray(state) for name, state in states.items()}
+    states = {name: as_floats(name, state, finite=False) for name, state in states.items()}
     pulled, neurons = network.pull(states), network.neurons
     return {
         name: (pulled[name] - state) / neurons[name].tau
@@ -236,7 +236,8 @@ def arrays(argument: str, network: HierarchicalMemory, states: Mapping[str, Arra
             f"`{argument}` must have states of the layers {moving(network)}, but has those of "
             f"{list(states)}."
         )
-    made = {name: jnp.asarray(states[name], network.dtype) for name in moving(network)}
+    dtype = network.dtype
+    made = {name: as_floats(argument, states[name], dtype=dtype) for name in moving(network)}
     for name, array in made.items():
         shape = network.neurons[name].shape
         if array.shape[1:] != shape or array.ndim != len(shape) + 1 or not len(array):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, PyTree
 
-from ..checks import one_key, whole_number
+from ..checks import as_doubles, one_key, whole_number
 from .probes import whole_numbers
 
 
@@ -114,13 +114,13 @@ def extrapolate(sizes: Any, values: Any, errors: Any) -> Extrapolation:
     **Raises:** `ValueError` for shapes that do not fit, fewer than two sizes, or sizes or errors
     that are not positive.
     """
-    lengths = np.asarray(sizes, np.float64)
+    lengths = as_doubles("sizes", sizes)
     if lengths.ndim != 1 or np.unique(lengths).size < 2 or not (lengths > 0).all():
         raise ValueError(
             f"`sizes` must be two different sizes at least, all positive, but it is {sizes!r}."
         )
     inverse = 1 / lengths
-    y, sigma = np.asarray(values, np.float64), np.asarray(errors, np.float64)
+    y, sigma = as_doubles("values", values), as_doubles("errors", errors)
     if y.shape != sigma.shape or y.shape[:1] != inverse.shape:
         raise ValueError(
             f"`values` and `errors` must both begin with {inverse.size} sizes, but their shapes "

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..checks import plain_number
+from ..checks import native, plain_number
 from ..retrieval import retrieve
 from ..spaces.store import AbstractStore
 from ..spaces.units import LEVELS, Units
@@ -61,7 +61,7 @@ def allowed_units(tolerance: Any, d: int) -> int:
 def whole_numbers(values: Any) -> np.ndarray | None:
     """A sequence of whole numbers as an array (n,), n > 0, or `None` if it is something else."""
     try:
-        array = np.asarray(values if isinstance(values, jax.Array) else list(values))
+        array = np.asarray(native("values", list(values) if isinstance(values, range) else values))
     except (TypeError, ValueError):
         return None
     good = array.size > 0 and array.ndim == 1 and array.dtype.kind in "iu"

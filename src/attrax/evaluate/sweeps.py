@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..arithmetic import weighted
+from ..arithmetic import accumulate, weighted
+from ..checks import as_array, as_floats, one_key
 from ..separation import AbstractSeparation
-from .criteria import Rows, exact_row, fractions, squared_error
+from .criteria import exact_row, fractions, squared_error
 
 # Queries that are scored together: their running sums stay in cache.
 _CHUNK = 512
@@ -38,9 +38,7 @@ class Sweep(NamedTuple):
     baseline: Float[Array, "run point threshold"]
 
 
-def scores(
-    similarity: Callable, keys: Float[Rows, "n d"], queries: Float[Rows, "m d"]
-) -> Float[Array, "m n"]:
+def scores(similarity: Callable, keys: ArrayLike, queries: ArrayLike) -> Float[Array, "m n"]:
     """The scores of many queries, a chunk of queries at a time.
 
     **Arguments:**
@@ -51,7 +49,8 @@ def scores(
 
     **Returns:** shape (M, N).
     """
-    keys, queries = jnp.asarray(keys), jnp.asarray(queries)
+    keys = as_floats("keys", keys, ndim=2)
+    queries = as_floats("queries", queries, ndim=2)
     count = queries.shape[0]
     chunks = -(-count // _CHUNK)
     size = -(-count // chunks)
@@ -62,7 +61,7 @@ def scores(
 
 
 def baseline_mean_image(
-    patterns: Float[Rows, "n d"], threshold: ArrayLike | Sequence[float] | Sequence[int]
+    patterns: ArrayLike, threshold: ArrayLike | Sequence[float] | Sequence[int]
 ) -> Array:
     """The share of patterns that their mean would retrieve: what no memory at all achieves.
 
@@ -73,8 +72,9 @@ def baseline_mean_image(
 
     **Returns:** a share for each threshold, shape () or (T,).
     """
-    patterns = jnp.asarray(patterns)
-    limits = jnp.asarray(threshold, patterns.dtype)
+    patterns = as_floats("patterns", patterns, ndim=2)
+    patterns = patterns.astype(accumulate(patterns.dtype))
+    limits = as_floats("threshold", threshold, finite=False).astype(patterns.dtype)
     mean = jnp.mean(patterns, axis=0)
     errors = squared_error(jnp.broadcast_to(mean[None], patterns.shape), patterns)
     return fractions(errors, limits.reshape(-1)).reshape(limits.shape)
@@ -153,7 +153,7 @@ def separation_sweeps(
             f"`sizes` must hold numbers from 1 to {patterns.shape[1]}, the patterns of a run, "
             f"but it is {sizes}. Store fewer or give more patterns."
         )
-    level = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], level)
+    level = jax.tree.map(lambda leaf: as_array("level", leaf)[None], level)
     found = _sweeps(
         patterns, values, sizes, level, thresholds, similarity, separations, corrupt, output, key
     )
@@ -189,8 +189,9 @@ def level_sweep(
     **Source:** [millidge2022universal]
     """
     patterns, values = _checked(patterns, values)
-    levels = np.asarray(levels, patterns.dtype) if isinstance(levels, list | tuple) else levels
-    levels = jax.tree.map(jnp.asarray, levels)
+    if isinstance(levels, list | tuple):
+        levels = as_floats("levels", levels, dtype=patterns.dtype)
+    levels = jax.tree.map(lambda leaf: as_array("levels", leaf), levels)
     sizes = (patterns.shape[1],)
     (found,) = _sweeps(
         patterns, values, sizes, levels, thresholds, similarity, (separation,), corrupt, output, key
@@ -210,7 +211,8 @@ def _sweeps(
     patterns, values, sizes, levels, thresholds, similarity, separations, corrupt, output, key
 ) -> list[Sweep]:
     """One for each separation, with leaves of shape (runs, levels, sizes, ...)."""
-    limits = jnp.asarray(thresholds, patterns.dtype)
+    limits = as_floats("thresholds", thresholds, finite=False)
+    limits = limits.astype(accumulate(patterns.dtype))
     if limits.ndim != 1 or limits.size == 0:
         raise ValueError(
             f"`thresholds` must be a sequence of numbers, but its shape is {limits.shape}."
@@ -218,7 +220,7 @@ def _sweeps(
     values = patterns if values is None else values
     # Several programs rather than one: a comparison of similarities then compiles the damage and
     # the reading once, and one of separations the damage and the scores.
-    queries = _damaged(corrupt, patterns, levels, jax.random.split(key, patterns.shape[0]))
+    queries = _damaged(corrupt, patterns, levels, jax.random.split(one_key(key), patterns.shape[0]))
     every = _scored(similarity, patterns, queries)
     baseline = _within(_mean_errors(values, sizes)[:, None], sizes, limits)
     exact = _exact(every, sizes)
@@ -278,6 +280,7 @@ def _mean_errors(values, sizes) -> Float[Array, "run size n"]:
     stored = jnp.arange(values.shape[1])[None] < jnp.asarray(sizes)[:, None]
 
     def run(rows):
+        rows = rows.astype(accumulate(rows.dtype))
         means = stored.astype(rows.dtype) @ rows / jnp.asarray(sizes, rows.dtype)[:, None]
         errors = jax.lax.map(
             lambda mean: squared_error(jnp.broadcast_to(mean[None], rows.shape), rows), means
@@ -295,14 +298,14 @@ def _within(errors, sizes, limits) -> Float[Array, "*point size threshold"]:
 
 
 def _checked(patterns, values):
-    patterns = jnp.asarray(patterns)
+    patterns = as_floats("patterns", patterns)
     if patterns.ndim != 3 or prod(patterns.shape) == 0:
         raise ValueError(
             f"`patterns` must have shape (runs, n, d), but its shape is {patterns.shape}. "
             "For one run pass patterns[None]."
         )
     if values is not None:
-        values = jnp.asarray(values)
+        values = as_floats("values", values)
         if values.ndim != 3 or values.shape[:2] != patterns.shape[:2]:
             raise ValueError(
                 f"`values` must have one row a pattern, shape {patterns.shape[:2]} + (v,), "

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..arithmetic import accumulate
-from ..checks import NoEnergyError
+from ..checks import NoEnergyError, as_floats
 from ..spaces.store import AbstractStore
 from . import surgery
 from .checks import check_network, check_states, checked_parts, sequence_of_layers
@@ -249,7 +249,10 @@ class HierarchicalMemory(AbstractStore):
         check_states(states, self.neurons, self.names)
         network = thawed(self)
         dtype = self.dtype
-        states = {name: jnp.asarray(state, dtype) for name, state in states.items()}
+        states = {
+            name: as_floats(name, state, dtype=dtype, finite=False)
+            for name, state in states.items()
+        }
         held = [n for n in self.names if network.neurons[n].whole and n not in states]
         states |= {n: network.neurons[n].start.astype(dtype) for n in held}
         missing = tuple(name for name in self.names if name not in states)

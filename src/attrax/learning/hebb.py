@@ -4,10 +4,12 @@ import dataclasses
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from ..buckets import bucket, fill
 from ..checks import as_floats, is_concrete, number
 from ..spaces.units import LEVELS, Units
 from ..stores.matrix import MatrixMemory
@@ -50,14 +52,21 @@ class Hebb(AbstractIncrementalRule):
         """A memory of some patterns, shape (N, d)."""
         rows = checked_patterns(patterns, self.units)
         signs = rows if self.units == "signs" else 2 * rows - 1
+        # Rows of zeros add nothing, and sums of whole numbers do not depend on their order.
+        products = _sum_of_products(fill(signs, bucket(len(signs))))
         return MatrixMemory(
-            signs.T @ signs, scale=1 / rows.shape[1], units=self.units, symmetry="positive"
+            products, scale=1 / rows.shape[1], units=self.units, symmetry="positive"
         )
 
     def write(self, memory: MatrixMemory, pattern: ArrayLike) -> MatrixMemory:
         """A memory with one more pattern, shape (d,); `memory.remove` undoes it exactly."""
         memory, pattern = written(self, memory, pattern, lambda width: 1 / width)
         return memory.write(pattern)
+
+
+@jax.jit
+def _sum_of_products(rows: Array) -> Array:
+    return rows.T @ rows
 
 
 def _checked_activity(activity: Any) -> Array | None:

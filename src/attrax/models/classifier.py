@@ -9,7 +9,16 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..checks import as_floats, is_concrete, is_floats, number, one_key, positive, whole_number
+from ..checks import (
+    as_floats,
+    is_concrete,
+    is_floats,
+    native,
+    number,
+    one_key,
+    positive,
+    whole_number,
+)
 from ..separation import Power
 from ..similarity import Dot
 from ..stores.rows import Memory
@@ -203,7 +212,7 @@ class DenseClassifier(eqx.Module):
 
         **Raises:** `ValueError` that names them.
         """
-        found = labels if isinstance(labels, jax.Array) else np.asarray(labels)
+        found = native(name, labels)
         if found.dtype.kind not in "iu" or found.shape != shape:
             raise ValueError(
                 f"`{name}` must be whole numbers of shape {shape}, but they are {found.dtype} of "

@@ -177,7 +177,11 @@ def effective_energy(
                 "not linear in its activation."
             )
     # Its pull does not depend on its own state, for all its synapses are linear in it.
-    others = {name: jnp.asarray(state) for name, state in states.items() if name != layer}
+    others = {
+        name: as_floats(name, state, finite=False)
+        for name, state in states.items()
+        if name != layer
+    }
     pulled = network.pull({**others, layer: jnp.zeros(neurons.shape, network.dtype)})[layer]
     parts = network.energies({**others, layer: pulled})
     rest = [energy for name, energy in sorted(parts.items()) if name not in {layer, *touching}]

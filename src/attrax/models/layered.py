@@ -11,7 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..arithmetic import accumulate
-from ..checks import as_floats, positive
+from ..checks import as_floats, native, positive
 from ..hierarchical import (
     AbstractLagrangian,
     ConvolutionSynapse,
@@ -287,7 +287,7 @@ def _drawn(key, name, size, inputs):
 
 
 def _checked_rules(rules, blocks: int, count: int) -> np.ndarray:
-    named = np.asarray(rules)
+    named = np.asarray(native("rules", rules))
     if named.ndim != 2 or named.shape[1] != blocks or not len(named):
         raise ValueError(
             f"`rules` must have shape (rules, {blocks}), one primitive for each block, "

@@ -14,11 +14,14 @@ import importlib
 import json
 import os
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import show
+
 if TYPE_CHECKING:
-    from .contract import Reproduction
+    from .contract import Reproduction, Result
 
 PROFILES = ("quick", "full")
 _HERE = Path(__file__).parent
@@ -29,15 +32,14 @@ class System(NamedTuple):
 
     - `slug`: its name on the command line.
     - `title`: one line.
-    - `held`: how many claims hold; 0 if no full run is recorded.
-    - `claims`: how many the recorded run judged; 0 likewise.
+    - `verdicts`: how many claims have each verdict, such as `{"holds": 12, "differs": 3}`; empty
+      if no full run is recorded.
     - `seconds`: how long it took; 0 likewise.
     """
 
     slug: str
     title: str
-    held: int
-    claims: int
+    verdicts: Mapping[str, int]
     seconds: float
 
 
@@ -57,6 +59,7 @@ def reproduce(
     out: str | os.PathLike | None = None,
     *,
     threads: int | None = None,
+    report: "Callable[[Result, int, int], None] | None" = None,
 ) -> "Reproduction":
     """Measure all claims of a system.
 
@@ -70,6 +73,8 @@ def reproduce(
     - `out`: write `claims.json`, `config.json`, `env.json` and `figure.png` to this folder's
       subfolder `slug`; nothing is written if `None`.
     - `threads`: how many claims are measured at a time; as many as there are cores if `None`.
+    - `report`: called with each claim's `Result` as it is measured, how many are done, and how
+      many there are.
 
     **Returns:** a `Reproduction`; print its `table()`.
 
@@ -97,7 +102,7 @@ def reproduce(
     claims = collect(importlib.import_module(f".{name}", __name__), Claim)
     panels = collect(importlib.import_module(f".{name}.figure", __name__), Panel)
     run = Run(profile, data, seed)
-    results = check_claims(tuple(claims.values()), run, threads)
+    results = check_claims(tuple(claims.values()), run, threads, report)
     seconds = time.perf_counter() - started
     recorded = _read(_HERE / name)["claims"]
     unsettled = {c["name"] for c in recorded if c["verdict"] in ("fails", "not decided")}
@@ -112,8 +117,8 @@ def _describe(folder: Path) -> System:
     tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
     title = (ast.get_docstring(tree) or slug).splitlines()[0].rstrip(".")
     recorded = _read(folder)
-    verdicts = [claim["verdict"] for claim in recorded["claims"]]
-    return System(slug, title, verdicts.count("holds"), len(verdicts), recorded["seconds"])
+    verdicts = show.count(claim["verdict"] for claim in recorded["claims"])
+    return System(slug, title, verdicts, recorded["seconds"])
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -8,9 +8,8 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..files import replace_file
+from . import show
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -286,11 +286,7 @@ class Result:
 
     def show(self) -> str:
         """The number as text, ± its standard error where it has one."""
-        if self.measured is None:
-            return "–"
-        form = ".1e" if 0 < abs(self.measured) < 5e-3 else ".3f"
-        number = f"{self.measured:{form}}"
-        return f"{number} ± {self.error:{form}}" if self.error else number
+        return show.number(self.measured, self.error)
 
 
 @dataclass(frozen=True)
@@ -328,22 +324,14 @@ class Reproduction:
             "claims": [dataclasses.asdict(result) for result in self.claims],
         }
 
-    def table(self) -> str:
-        """Claim, paper, measured ± standard error and verdict as plain text; then the notes."""
-        head = ("claim", "paper", "measured", "verdict")
-        rows = [head] + [(r.name, r.paper, r.show(), r.verdict) for r in self.claims]
-        widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        lines.insert(1, "  ".join("-" * width for width in widths))
-        counts = {v: sum(r.verdict == v for r in self.claims) for v in Verdict.__args__}
-        total = ", ".join(f"{n} {v}" for v, n in counts.items() if n)
-        lines.append(f"\n{self.slug}, {self.profile}: {total}; {self.seconds:.1f} s")
-        notes = [r for r in self.claims if r.note and r.verdict != "holds"]
-        lines += [f"\n{r.verdict}: {r.name}\n  {r.note}" for r in notes]
-        return "\n".join(lines)
+    def table(self, width: int = 100) -> str:
+        """Claim, paper, measured ± standard error and verdict as plain text; then the notes.
+
+        **Arguments:**
+
+        - `width`: in columns; texts are wrapped to it.
+        """
+        return show.table(self.to_json(), width)
 
     def write(self, out: str | os.PathLike) -> Path:
         """Write DIR/SLUG/{claims.json, config.json, env.json, figure.png}, each at once.
@@ -373,7 +361,10 @@ class Reproduction:
 
 
 def check_claims(
-    claims: Sequence[Claim], run: Run, threads: int | None = None
+    claims: Sequence[Claim],
+    run: Run,
+    threads: int | None = None,
+    report: Callable[[Result, int, int], None] | None = None,
 ) -> tuple[Result, ...]:
     """The verdict on each claim, measured side by side in threads.
 
@@ -384,9 +375,20 @@ def check_claims(
     - `claims`: what is judged.
     - `run`: measures each thing once.
     - `threads`: how many; the number of cores if `None`.
+    - `report`: called in this thread with each result as it is measured, how many are done, and
+      how many there are.
     """
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        return tuple(pool.map(lambda each: each.check(run), claims))
+        measured = [pool.submit(claim.check, run) for claim in claims]
+        try:
+            for done, future in enumerate(as_completed(measured), 1):
+                result = future.result()
+                if report is not None:
+                    report(result, done, len(claims))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return tuple(future.result() for future in measured)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -399,7 +401,7 @@ def environment() -> dict[str, Any]:
     """Versions and hardware that numbers and times depend on."""
     import jax
 
-    from ..version import __version__
+    from ..version import __version__, installed_version
 
     return {
         "python": platform.python_version(),
@@ -408,6 +410,6 @@ def environment() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "devices": [device.device_kind for device in jax.devices()],
         "attrax": __version__,
-        **{name: metadata.version(name) for name in ("jax", "jaxlib", "equinox", "diffrax")},
+        **{name: installed_version(name) for name in ("jax", "jaxlib", "equinox", "diffrax")},
         "numpy": np.__version__,
     }

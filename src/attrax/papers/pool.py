@@ -2,11 +2,17 @@
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
 
 from .. import papers
+
+# Seconds between two looks at what processes have measured.
+_PAUSE = 0.1
+# In a process of the pool: where it says what it has measured.
+_claims: Any = None
 
 
 class Report(NamedTuple):
@@ -14,13 +20,11 @@ class Report(NamedTuple):
 
     - `slug`: the system.
     - `content`: what its `claims.json` holds.
-    - `table`: the same as text.
     - `failed`: whether a claim should hold and does not.
     """
 
     slug: str
     content: dict[str, Any]
-    table: str
     failed: bool
 
 
@@ -29,6 +33,7 @@ def reproduce_all(
     jobs: int,
     *,
     prepare: Callable[[], Any] | None = None,
+    report: Callable[[str, dict[str, Any], int, int], None] | None = None,
     **options: Any,
 ) -> Iterator[Report]:
     """Reproduce systems, some at a time, and give each one's report as it ends.
@@ -42,27 +47,55 @@ def reproduce_all(
     - `slugs`: which systems.
     - `jobs`: how many processes, ≥ 1.
     - `prepare`: called once in each process.
+    - `report`: called in this process with each claim as it is measured: its system, an entry of
+      `claims`, how many claims are done, and how many there are.
     - `options`: those of `reproduce`: profile, data, seed, out.
     """
     if jobs == 1 or len(slugs) == 1:
         if prepare is not None:
             prepare()
-        yield from (report(slug, None, options) for slug in slugs)
+        yield from (run_one(slug, None, report, options) for slug in slugs)
         return
     seconds = {system.slug: system.seconds for system in papers.systems()}
     ordered = sorted(slugs, key=lambda slug: -seconds[slug])
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(slugs)), context, prepare) as pool:
-        running = [pool.submit(partial(report, slug, 1, options)) for slug in ordered]
+    # Writing to it waits until it is written, so a claim is here before its system's report.
+    claims = context.SimpleQueue()
+    with ProcessPoolExecutor(min(jobs, len(slugs)), context, _begin, (claims, prepare)) as pool:
+        running = {pool.submit(partial(run_one, slug, 1, _send, options)) for slug in ordered}
         try:
-            for future in as_completed(running):
-                yield future.result()
+            while running:
+                done, running = wait(running, _PAUSE, FIRST_COMPLETED)
+                while not claims.empty():
+                    claim = claims.get()
+                    if report is not None:
+                        report(*claim)
+                yield from (future.result() for future in done)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def report(slug: str, threads: int | None, options: dict[str, Any]) -> Report:
+def run_one(
+    slug: str, threads: int | None, report: Callable | None, options: dict[str, Any]
+) -> Report:
     """Reproduce one system and say how it went."""
-    result = papers.reproduce(slug, threads=threads, **options)
-    return Report(slug, result.to_json(), result.table(), result.failed)
+    each = None if report is None else partial(_pass_on, report, slug)
+    result = papers.reproduce(slug, threads=threads, report=each, **options)
+    return Report(slug, result.to_json(), result.failed)
+
+
+def _pass_on(report: Callable, slug: str, claim, done: int, of: int) -> None:
+    report(slug, asdict(claim), done, of)
+
+
+def _begin(claims: Any, prepare: Callable[[], Any] | None) -> None:
+    """What each process of the pool does first."""
+    global _claims
+    _claims = claims
+    if prepare is not None:
+        prepare()
+
+
+def _send(*claim: Any) -> None:
+    _claims.put(claim)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..arithmetic import Range, match, ratio, times
 from ..checks import NoEnergyError
+from ..display import described
 
 # What leaves must declare, as a class variable, a property or a field; a type checker that took
 # these for fields would want them as arguments of every leaf.
@@ -95,6 +96,10 @@ class AbstractSeparation(eqx.Module):
     reach: ClassVar[Any] = 1.0
     """The length along which the slope of the weights changes, in units of the score; `None` where
     it is the same everywhere. Noise keeps its steps shorter."""
+
+    def __repr__(self) -> str:
+        """Its name, with the numbers that it was given."""
+        return described(self)
 
     @property
     def label(self) -> str:

@@ -242,13 +242,12 @@ def _blockwise_jvp(primals, tangents):
         return total if axis is None else jax.lax.psum(total, axis)
 
     shared = (separation, query, fixed)
-    at_rest = jax.tree.map(lambda leaf: None, fixed)
-    total = totals(shared, (d_separation, d_query, at_rest))
+    still = jax.tree.map(lambda leaf: None, (separation, query, fixed))
+    total = totals(shared, (d_separation, d_query, still[2]))
     moved = jnp.zeros((), sums.mass.dtype)
     if implicit:
-        still = jax.tree.map(lambda leaf: None, (separation, query))
         d_blocks = jax.tree.map(lambda leaf: None, blocks)
-        by_threshold = totals(shared, (*still, jax.tree.map(jnp.ones_like, fixed)))
+        by_threshold = totals(shared, (*still[:2], jax.tree.map(jnp.ones_like, fixed)))
         moved = -ratio(total[0], by_threshold[0])
         total = jax.tree.map(lambda a, b: a + moved * b, total, by_threshold)
     return sums, Sums(jax.tree.map(lambda leaf: moved, sums.reference), *total)

@@ -27,7 +27,7 @@ class Identity(AbstractElementwise):
     reach: ClassVar = None
 
     def terms(self, scores, reference):
-        """S and ½ s²."""
+        """The terms s and ½ s²."""
         return scores, 0.5 * scores**2
 
 
@@ -45,7 +45,7 @@ class Log(AbstractElementwise):
     reach: ClassVar = None
 
     def terms(self, scores, reference):
-        """Ln s and s ln s − s."""
+        """The terms ln s and s ln s − s."""
         logs = jnp.log(scores)
         return logs, jnp.where(scores == 0, 0.0, scores * logs - scores)
 

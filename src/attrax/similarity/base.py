@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from ..arithmetic import Range, accumulate
 from ..checks import is_concrete, name_of, shape_of
+from ..display import described
 from .centroids import AbstractCentroid
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
@@ -34,6 +35,10 @@ class AbstractSimilarity(eqx.Module):
 
     encoded: ClassVar[bool] = False
     """Whether a memory keeps its rows standardised: own mean removed, unit norm."""
+
+    discrete: ClassVar[bool] = False
+    """Whether entries are equal or not, and nothing between, so that states must keep to entries
+    that rows have: a memory then reads the centroid unless it is told otherwise."""
 
     rows: ClassVar[Literal["any", "varied", "non-negative"]] = "any"
     """What stored rows must be: anything, not constant, or distributions up to a factor."""
@@ -70,9 +75,23 @@ class AbstractSimilarity(eqx.Module):
         **Returns:** scores, shape (N,).
         """
 
+    def rounding(self, rows: np.ndarray) -> float:
+        """By how much the scores of some rows can be off, beside the rounding of the scores' own
+        figures: of a score that is a difference of larger terms.
+
+        **Arguments:**
+
+        - `rows`: shape (N, d).
+        """
+        return 0.0
+
     def features(self, rows: Float[Array, "n d"]) -> Float[Array, "n m"] | None:
         """φ(row) of each row, where scores are s = φ(k)·φ(q); `None` where they are not."""
         return None
+
+    def __repr__(self) -> str:
+        """Its name, with the numbers that it was given."""
+        return described(self)
 
     @property
     def label(self) -> str:

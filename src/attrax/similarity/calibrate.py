@@ -20,6 +20,7 @@ def default_beta(
     similarity: AbstractSimilarity,
     keys: Float[Array, "n d"],
     filled: Bool[Array, " n"] | None = None,
+    rows: Float[Array, "n d"] | None = None,
 ) -> Float[Array, ""]:
     """β = ln(1000 N)/g: a stored row then outweighs all others together 1000 to 1, mostly.
 
@@ -31,6 +32,8 @@ def default_beta(
     - `similarity`: what rows are compared by.
     - `keys`: the rows, shape (N, d).
     - `filled`: the rows that take part, shape (N,).
+    - `rows`: what the keys were made from, shape (N, d), where that is not the same: rows that are
+      equal count as one.
 
     **Returns:** β, in units of 1/score.
 
@@ -46,18 +49,59 @@ def default_beta(
     places = np.linspace(0, len(there) - 1, min(_SAMPLE, len(there))).round().astype(np.int32)
     sample = there[np.unique(places)]
     own, other = _own_and_other(similarity, keys, filled, sample)
-    concrete = is_concrete(own)
+    if not is_concrete(own):
+        gap = jnp.quantile(own - other, _QUANTILE, method="lower")
+        return jnp.log(_ODDS * jnp.asarray(len(there), own.dtype)) / gap
     # Concrete numbers are finished in NumPy: each small step would cost a compilation.
-    numpy = np if concrete else jnp
-    gaps = own - other if concrete is False else np.asarray(own) - np.asarray(other)
-    gap = numpy.quantile(gaps, _QUANTILE, method="lower")
-    if concrete:
-        largest = float(np.max(np.abs(np.asarray(own)), initial=0.0, where=np.isfinite(own)))
-        smallest = 1e-3 if similarity.encoded else 64 * np.finfo(gaps.dtype).eps * largest
-        _refuse_alike(similarity, sample, gaps, float(gap), float(smallest))
-        if not np.isfinite(gap):
+    own, other = np.asarray(own), np.asarray(other)
+    smallest = _rounding(similarity, own, keys, sample)
+    if not _gap(own, other) > smallest and len(
+        equal := _equal_rows(keys if rows is None else rows, there)
+    ):
+        # Equal rows count as one: no β tells them apart, and none need be told.
+        there = np.setdiff1d(there, equal[:, 1])
+        if len(there) == 1:
             return jnp.ones((), own.dtype)
-    return jnp.asarray(numpy.log(_ODDS * numpy.asarray(len(there), gaps.dtype)) / gap)
+        distinct = np.zeros(keys.shape[0], bool)
+        distinct[there] = True
+        sample = np.intersect1d(sample, there)
+        own, other = map(
+            np.asarray, _own_and_other(similarity, keys, jax.device_put(distinct), sample)
+        )
+    gap = _gap(own, other)
+    if not gap > smallest:
+        with np.errstate(invalid="ignore"):
+            gaps = own - other
+        _refuse_alike(similarity, keys, there, sample, gaps, smallest)
+    if not np.isfinite(gap):
+        return jnp.ones((), own.dtype)
+    beta = np.log(_ODDS * np.asarray(len(there), own.dtype)) / np.asarray(gap, own.dtype)
+    return jax.device_put(beta)
+
+
+def _gap(own: np.ndarray, other: np.ndarray) -> float:
+    """By how much a row beats others, but for the closest twentieth of rows."""
+    with np.errstate(invalid="ignore"):
+        return float(np.quantile(own - other, _QUANTILE, method="lower"))
+
+
+def _rounding(similarity, own: np.ndarray, keys, sample) -> float:
+    """The gap that rounding alone can make."""
+    if similarity.encoded:
+        return 1e-3
+    largest = np.max(np.abs(own), initial=0.0, where=np.isfinite(own))
+    terms = similarity.rounding(np.asarray(keys)[[0, *sample]])
+    return max(float(64 * np.finfo(own.dtype).eps * largest), 8 * terms)
+
+
+def _equal_rows(keys, there: np.ndarray) -> np.ndarray:
+    """Pairs (first, later) of rows that are equal, entry by entry; shape (pairs, 2)."""
+    rows = np.ascontiguousarray(np.asarray(keys)[there])
+    whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
+    _, first, group = np.unique(whole, return_index=True, return_inverse=True)
+    first = first[group.reshape(-1)]
+    later = np.flatnonzero(first != np.arange(len(there)))
+    return np.stack([there[first[later]], there[later]], axis=-1)
 
 
 def _under_jit(similarity, keys, filled):
@@ -99,18 +143,40 @@ def _own_and_other(similarity, keys, filled, sample):
     return own, jax.lax.scan(step, lowest, starts)[0]
 
 
-def _refuse_alike(similarity, sample, gaps, gap, smallest):
-    if gap > smallest:
-        return
-    rows = ", ".join(str(i) for i in sample[np.argsort(gaps)][:5])
+def _refuse_alike(similarity, keys, there, sample, gaps, smallest) -> None:
+    """Say which rows are alike, why, and what to do.
+
+    **Raises:** `ValueError`.
+    """
     name = type(similarity).__name__
-    remedy = (
-        "use similarity=attrax.similarity.Euclidean() for short or tabular rows"
-        if name != "Euclidean"
-        else "remove duplicates"
-    )
+    yourself = "or give separation=attrax.separation.Softmax(beta) yourself"
+    broken = ~np.isfinite(gaps) & ~(gaps > 0)
+    if broken.any():
+        raise ValueError(
+            f"The score of row {sample[np.argmax(broken)]} with itself or with others is beyond "
+            f"the range of {gaps.dtype} by {name}, so no inverse temperature suits these rows; "
+            f"divide them by their scale, {yourself}."
+        )
+    row = int(sample[np.argmin(gaps)])
+    other = _closest(similarity, keys, there, row)
+    pair = np.asarray(keys)[[row, other]].astype(np.float64)
+    if name != "Euclidean":
+        remedy = "use similarity=attrax.similarity.Euclidean() for short or tabular rows"
+    elif similarity.rounding(pair) < similarity.rounding(np.asarray(keys)[[0, row, other]]):
+        remedy = "use similarity=attrax.similarity.Euclidean(exact=True)"
+    else:
+        remedy = "take off what they share, and divide by the scale of their differences"
     raise ValueError(
-        f"Rows {rows}, among others, can hardly be told from other rows by {name} (score of "
-        f"itself less best score of another: {gap:.2g}), so no inverse temperature suits them; "
-        f"{remedy}, or give separation=attrax.separation.Softmax(beta) yourself."
+        f"Rows {min(row, other)} and {max(row, other)} can hardly be told apart by {name}, which "
+        f"compares what differs there by {np.abs(pair[0] - pair[1]).max():.2g} at most: the score "
+        f"of row {row} with itself is {gaps.min():.2g} above that with the other. So it is for "
+        f"{np.sum(gaps <= smallest)} of {len(gaps)} rows looked at, and no inverse temperature "
+        f"suits them; {remedy}, {yourself}."
     )
+
+
+def _closest(similarity, keys, there, row: int) -> int:
+    """Which of the other rows a row is most like."""
+    scores = np.array(similarity(keys, keys[row]), np.float64)
+    others = np.setdiff1d(there, row)
+    return int(others[np.argmax(scores[others])])

@@ -6,12 +6,16 @@ from typing import ClassVar, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..arithmetic import Range, accumulate, products, range_scale
 from ..checks import one_of
 from .base import AbstractSimilarity
 from .centroids import WeightedMean, WeightedMedian, WeightedMode
 from .sums import over_features
+
+# Products of rows this narrow are no faster than sums of squared differences.
+_NARROW = 16
 
 
 class Euclidean(AbstractSimilarity):
@@ -26,7 +30,8 @@ class Euclidean(AbstractSimilarity):
       infinite for an exact match, the same order of memories but other weights.
     - `exact`: sum squared differences instead of expanding them into one matrix product. Several
       times slower; differences of near duplicates are then free of cancellation. The reciprocal
-      form always does so.
+      form always does so, and so do rows of up to 16 entries. A part that all rows share, such as
+      the origin of a map, costs no figures either way: rows are expanded about the first of them.
 
     **Source:** [millidge2022universal]
     """
@@ -56,11 +61,19 @@ class Euclidean(AbstractSimilarity):
         """The mean, for the squared forms."""
         return WeightedMean() if self.form in ("half_square", "square") else None
 
+    def rounding(self, rows):
+        """Of the largest square about the first row, where squares are expanded."""
+        if self.exact or self.form == "reciprocal" or rows.shape[1] <= _NARROW:
+            return 0.0
+        wide = rows.astype(np.float64)
+        square = np.square(wide - wide[0]).sum(-1).max() * np.finfo(np.float32).eps
+        return float(np.sqrt(square) if self.form == "distance" else square)
+
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
         if self.exact and self.form == "distance":
             return -_scaled_distance(keys, query, weight)
-        if self.exact or self.form == "reciprocal":
+        if self.exact or self.form == "reciprocal" or keys.shape[1] <= _NARROW:
             squares = over_features(_squared, keys, query, weight)
             half = -0.5 * squares
         else:
@@ -157,6 +170,7 @@ class Hamming(AbstractSimilarity):
     **Source:** [kanerva1988sparse]
     """
 
+    discrete: ClassVar[bool] = True
     range: ClassVar[Range] = "non-positive"
     rowwise: ClassVar[bool] = True
     centroid: ClassVar = WeightedMode()
@@ -187,6 +201,9 @@ def _scaled_distance(keys, query, weight):
 def _expanded(keys, query, weight):
     """−½ |k − q|², from norms and one product."""
     dtype = accumulate(keys.dtype)
+    # What all rows have in common would leave no figures for their differences.
+    origin = jax.lax.stop_gradient(keys[0])
+    keys, query = keys - origin[None], query - origin
     # The keys' norms as a product: on a CPU their sums would be fused with the product of keys and
     # query into one slow loop. Those of queries would not, and a product of one row is slow.
     counted = jnp.ones(query.shape, dtype) if weight is None else weight.astype(dtype)

@@ -99,6 +99,15 @@ class Measured(AbstractSpace):
         """The size of the largest term of the energy, by which its rounding is measured."""
 
 
+class Counting(AbstractSpace):
+    """A space that can tell memories that are equal from others."""
+
+    @abstractmethod
+    def count_different(self, reading: Reading) -> Float[Array, ""] | None:
+        """How many memories share the weight of a read, equal ones counted as one where that is
+        seen; `None` where that says nothing."""
+
+
 class Relaxing(AbstractSpace):
     """A space of parts with an exact update each, made in turn.
 

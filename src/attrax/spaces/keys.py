@@ -7,11 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..checks import NoEnergyError
-from .base import Answer, Measured, Reading
+from .base import Answer, Counting, Measured, Reading
 from .noise import Noisy, PlainNoise
 
+# Of one and the same row the squared norm of the mean differs from one by rounding alone.
+_EQUAL = 1e-5
 
-class KeySpace(Measured, Noisy):
+
+class KeySpace(Counting, Measured, Noisy):
     """States of a `Memory` for one query, with the query's known entries held.
 
     Reads stay in key space; values are applied once, in `answer`. Where only some entries are
@@ -72,7 +75,7 @@ class KeySpace(Measured, Noisy):
         if self.memory.values is None:
             return Answer(state, energy, reading.memories)
         values = self.memory.read(reading.state, self.known)
-        return Answer(self._completed(values.value), energy, self._memories(values))
+        return Answer(self._completed(values.value), energy, reading.memories)
 
     def record(self, path: Float[Array, "s d"]) -> Float[Array, "s v"]:
         """The states of a run as they are to be seen, the start first.
@@ -100,6 +103,17 @@ class KeySpace(Measured, Noisy):
 
     def _memories(self, reading):
         return reading.effective if self.memory.separation.normalised else None
+
+    def count_different(self, reading: Reading) -> Float[Array, ""] | None:
+        """See `Counting.count_different`.
+
+        The mean of rows of unit norm has that norm only if all that weighs is one and the same.
+        """
+        if reading.memories is None or not self.memory.similarity.encoded or self.known is not None:
+            return reading.memories
+        norm = jnp.sum(jnp.square(reading.value), dtype=reading.memories.dtype)
+        same = jnp.abs(norm - 1) < _EQUAL
+        return jnp.where(same, jnp.ones_like(norm), reading.memories)
 
     def _completed(self, value):
         if self.known is None or self.memory.heteroassociative:

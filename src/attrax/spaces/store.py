@@ -4,9 +4,11 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from ..display import facts, lines
 from .base import AbstractSpace
 from .units import Units, check_states
 
@@ -54,6 +56,24 @@ class AbstractStore(eqx.Module):
 
         **Raises:** `ValueError` where no entries can be kept.
         """
+
+    def __hash__(self) -> int:
+        """That of the leaves, which arrays do not have.
+
+        **Raises:** `TypeError` that says how to compile a memory.
+        """
+        try:
+            return hash(tuple(jax.tree.leaves(self)))
+        except TypeError:
+            raise TypeError(
+                f"{type(self).__name__} holds arrays and so has no hash. To compile it, write "
+                "equinox.filter_jit(memory), or hand it over as an argument: "
+                "jax.jit(lambda memory, query: memory(query))."
+            ) from None
+
+    def __repr__(self) -> str:
+        """A few lines: sizes, parts, and numbers."""
+        return lines(type(self).__name__, facts(self))
 
     def check_queries(self, name: str, queries: Array, known: Array | None = None) -> None:
         """Refuse states that two-state units cannot have; nothing is checked under jit.

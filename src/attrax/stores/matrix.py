@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..arithmetic import inverse, products
 from ..checks import NoEnergyError, as_floats, is_concrete, is_floats, positive
+from ..display import facts, table
 from ..similarity.kernels import as_feature_map
 from ..spaces.matrix import MatrixSpace, UnitMatrixSpace
 from ..spaces.store import AbstractStore
@@ -176,6 +177,10 @@ class MatrixMemory(AbstractStore):
         if self.self_term and self.symmetry != "positive":
             return "With a self-term of unknown sign a unit may move uphill; use self_term=False."
         return None
+
+    def _repr_html_(self) -> str:
+        """What is printed, as a table for notebooks."""
+        return table(type(self).__name__, facts(self))
 
     def __call__(self, query: ArrayLike) -> Float[Array, " v"]:
         """Exactly one read; of units, all at once.

@@ -11,7 +11,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from ..arithmetic import accumulate, standardise
-from ..checks import NoEnergyError, as_floats, as_mask, is_concrete
+from ..checks import NoEnergyError, as_floats, as_mask, is_concrete, shape_of
+from ..display import facts, table, valued
 from ..separation import AbstractSeparation, Max, SeparationFunction, Softmax
 from ..separation.fold import Query, Reading, Rows, fold
 from ..similarity import AbstractSimilarity, Correlation, SimilarityFunction
@@ -55,7 +56,9 @@ class Memory(AbstractStore):
       with β = ln(1000 N)/g, g the 5 % quantile over at most 256 rows of a row's own score minus
       the best score of another.
     - `projection`: "sum" is Σ w value; "centroid" is the state that the weighted keys agree on
-      under the similarity, such as the mean or the median, and makes every energy descend.
+      under the similarity, such as the mean or the median, and makes every energy descend. `None`
+      is "sum", and "centroid" for `Hamming` with weights that sum to one: to it a sum that is off
+      by rounding is another state in every entry.
     - `filled`: shape (N,), True for rows that take part; all if `None`.
     - `capacity`: room for this many rows, ≥ N, so that `write` need not grow.
     - `block`: rows read at a time. `None` chooses: about a megabyte of keys once there are many.
@@ -86,7 +89,7 @@ class Memory(AbstractStore):
         *,
         similarity: AbstractSimilarity | Callable | None = None,
         separation: AbstractSeparation | Callable | None = None,
-        projection: Literal["sum", "centroid"] = "sum",
+        projection: Literal["sum", "centroid"] | None = None,
         filled=None,
         capacity: int | None = None,
         block: int | None = None,
@@ -99,6 +102,7 @@ class Memory(AbstractStore):
                 f"{patterns.shape}."
             )
         if values is not None:
+            _check_values(values)
             values = as_floats("values", values, ndim=2)
             if values.shape[0] != count:
                 raise ValueError(
@@ -106,7 +110,7 @@ class Memory(AbstractStore):
                 )
         if filled is not None:
             filled = as_mask("filled", filled, (count,))
-        if projection not in ("sum", "centroid"):
+        if projection not in (None, "sum", "centroid"):
             raise ValueError(f'`projection` must be "sum" or "centroid", but it is {projection!r}.')
         if similarity is None:
             similarity = Correlation(encoded=True)
@@ -114,11 +118,12 @@ class Memory(AbstractStore):
             similarity = SimilarityFunction(similarity)
         similarity.check("patterns", _taking_part(patterns, filled))
         self.heteroassociative = values is not None
+        given = patterns
         if similarity.encoded:
             values = patterns if values is None else values
             patterns = _standardised(patterns)
         if separation is None:
-            separation = Softmax(default_beta(similarity, patterns, filled))
+            separation = Softmax(default_beta(similarity, patterns, filled, given))
         elif not isinstance(separation, AbstractSeparation):
             separation = SeparationFunction(separation)
         check_domain(similarity, separation)
@@ -130,6 +135,9 @@ class Memory(AbstractStore):
         self.filled = storage.pad_mask(filled, count, size)
         self.similarity = similarity
         self.separation = separation
+        if projection is None:
+            states = similarity.discrete and separation.normalised
+            projection = "centroid" if states else "sum"
         self.projection = projection
         self.block = block
         self.placement = None
@@ -140,6 +148,10 @@ class Memory(AbstractStore):
         **Raises:** `ValueError` that says what does not fit.
         """
         check_fields(self)
+
+    def _repr_html_(self) -> str:
+        """What is printed, as a table for notebooks."""
+        return table(type(self).__name__, facts(self))
 
     def __call__(self, query: ArrayLike) -> Float[Array, " v"]:
         """Exactly one read.
@@ -382,6 +394,33 @@ class Memory(AbstractStore):
 
 
 _standardised = jax.jit(standardise)
+
+
+@facts.register
+def _(memory: Memory) -> list[tuple[str, str]]:
+    shape = shape_of(memory.keys)
+    if shape is None:
+        return facts.dispatch(object)(memory)
+    room, width = shape
+    rows = f"{room}"
+    if memory.filled is not None:
+        known = isinstance(memory.filled, np.ndarray | jax.Array) and is_concrete(memory.filled)
+        rows = f"{len(memory) if known else 'some'} of {room} places"
+    sizes = [("rows N", rows), ("entries d", f"{width}, {memory.keys.dtype}")]
+    if memory.heteroassociative:
+        sizes.append(("values", valued(memory.values)))
+    parts = [("similarity", repr(memory.similarity)), ("separation", repr(memory.separation))]
+    return [*sizes, *parts, ("projection", memory.projection)]
+
+
+def _check_values(values) -> None:
+    """Refuse a similarity or separation in the place of values."""
+    for kind, option in (AbstractSimilarity, "similarity"), (AbstractSeparation, "separation"):
+        known = isinstance(values, kind) or (isinstance(values, type) and issubclass(values, kind))
+        if known:
+            name = values.__name__ if isinstance(values, type) else type(values).__name__
+            article = "an" if name[0] in "AEIO" else "a"
+            raise TypeError(f"`values` is {article} {name}; write {option}={name}(...).")
 
 
 def _taking_part(patterns, filled):

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float
 
-from ..checks import is_concrete, whole_number
+from ..checks import is_concrete, native, whole_number
 from ..separation import AbstractAdditive, AbstractSelective, AbstractSeparation
 from ..separation.fold import Query, Reading, Rows, fold
 
@@ -147,7 +147,7 @@ def forgotten(memory, index):
     """The memory with the rows of an index or mask no longer filled."""
     size = memory.keys.shape[0]
     filled = jnp.ones((size,), bool) if memory.filled is None else memory.filled
-    index = index if isinstance(index, jax.Array) else np.asarray(index)
+    index = native("index", index)
     if index.dtype == np.bool_:
         if index.shape != (size,):
             raise IndexError(

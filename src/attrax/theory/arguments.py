@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from ..arithmetic import accumulate
-from ..checks import as_floats, is_concrete
+from ..checks import as_floats, is_concrete, native
 
 # What a formula takes: a number, an array, or nested lists of numbers.
 Numbers = ArrayLike | list | tuple
@@ -79,7 +79,7 @@ def known_size(name: str, value: Numbers) -> np.ndarray:
             "to jax.jit as a static argument."
         )
     # In NumPy throughout: under jit even constants of JAX are traced.
-    array = np.asarray(value)
+    array = np.asarray(native(name, value))
     if array.dtype.kind not in "iuf":
         raise TypeError(f"`{name}` must hold whole numbers, but its entries are {array.dtype}.")
     wrong = array[~(np.isfinite(array) & (array >= 1) & (array == np.round(array)))]

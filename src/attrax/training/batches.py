@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ..checks import shape_of, whole_number
+from ..checks import as_array, native, shape_of, whole_number
 
 
 class Batches:
@@ -40,7 +39,7 @@ class Batches:
             return
         self.arrays, self.count = _checked_rows(batches)
         if batch_size is None:
-            self.whole = jax.tree.map(jnp.asarray, self.arrays)
+            self.whole = jax.tree.map(lambda x: as_array("batches", x), self.arrays)
             return
         batch_size = whole_number("batch_size", batch_size)
         if batch_size > self.count:
@@ -114,7 +113,7 @@ def _checked_rows(batches) -> tuple[Any, int]:
             f"step, but has a part that is {other}."
         )
     try:
-        arrays = jax.tree.map(np.asarray, batches)
+        arrays = jax.tree.map(lambda x: np.asarray(native("batches", x)), batches)
     except TypeError as error:
         raise TypeError(f"`batches` must hold numbers: {error}") from None
     shapes = [array.shape for array in jax.tree.leaves(arrays)]

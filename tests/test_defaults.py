@@ -1,0 +1,101 @@
+"""What is taken where nothing is said: a change of it changes what users' programs compute."""
+
+import inspect
+
+import pytest
+
+import attrax
+
+DEFAULTS = {
+    "similarity": {
+        "Correlation": {"encoded": False},
+        "Dot": {"normalised": "none"},
+        "Euclidean": {"form": "half_square", "exact": False},
+        "JensenShannon": {"form": "negative", "epsilon": 1e-4},
+        "Kernel": {"range": "signed"},
+        "KullbackLeibler": {"reverse": False, "epsilon": 1e-4, "form": "negative"},
+        "Manhattan": {"form": "negative"},
+        "SimilarityFunction": {"rowwise": False, "range": "signed"},
+    },
+    "separation": {
+        "Entmax": {"alpha": 1.5, "beta": 1.0},
+        "Exponential": {"beta": 1.0},
+        "GhostSoftmax": {"beta": 1.0},
+        "Power": {"rectified": False, "scale": 1.0},
+        "SeparationFunction": {"domain": "signed"},
+        "Softmax": {"beta": 1.0},
+    },
+    "dynamics": {
+        "Asynchronous": {
+            "order": "random",
+            "rule": "energy",
+            "ties": "keep",
+            "seed": 0,
+            "max_steps": 100,
+        },
+        "Coordinates": {"order": "cyclic", "rtol": 1e-4, "atol": 1e-6, "max_steps": 100},
+        "Euler": {
+            "step": 0.1,
+            "backtracking": False,
+            "rtol": 1e-4,
+            "atol": 1e-6,
+            "max_steps": 1000,
+        },
+        "FixedPoint": {"rtol": 1e-5, "atol": 1e-6, "max_steps": 256},
+        "Flow": {"time": 100.0, "rtol": 1e-4, "atol": 1e-6, "max_steps": 1000},
+        "Glauber": {"rule": "heat_bath", "order": "random", "seed": 0},
+        "Iterate": {"damping": 1.0, "rtol": 1e-4, "atol": 1e-6, "max_steps": 100},
+        "Langevin": {"adjusted": True},
+    },
+    "learning": {
+        "Hebb": {"units": "signs"},
+        "Perceptron": {"margin": 0.0, "max_epochs": 1000, "symmetric": False, "partial": False},
+        "PseudoInverse": {"dependent": "error"},
+    },
+    "theory": {
+        "critical_load": {"temperature": 0.0},
+        "dense_capacity": {"criterion": "tolerated_error", "error": 0.005, "log": False},
+        "dense_flip_probability": {"exact": False},
+        "exponential_flip_probability": {"damage": 0.0},
+        "exponential_rate": {"damage": 0.0, "criterion": "all_patterns"},
+        "gardner_capacity": {"margin": 0.0},
+        "hebb_capacity": {"criterion": "tolerated_error"},
+        "hebb_flip_probability": {"states": "signs"},
+        "hebb_free_energy": {"temperature": 0.0, "state": "retrieval"},
+        "hebb_order_parameters": {"temperature": 0.0, "state": "retrieval"},
+        "transition_load": {"temperature": 0.0},
+    },
+    "evaluate": {
+        "basin_sweep": {"probes": 100, "tolerance": 0.05, "confidence": 0.95},
+        "bit_error": {"units": "signs"},
+        "capacity_scan": {
+            "meaning": "fixed_point",
+            "draws": 100,
+            "damage": 0.0,
+            "padded": False,
+            "units": "signs",
+            "confidence": 0.95,
+        },
+        "classify_states": {"mixtures": 3, "tolerance": 0},
+        "overlap": {"units": "signs"},
+        "success_bands": {"confidence": 0.95},
+    },
+}
+
+
+@pytest.mark.parametrize("room", DEFAULTS)
+def test_defaults_are_those_that_are_written_here(room):
+    """All but None, which stands for a choice that is made by what else is given."""
+    defaults = {}
+    for name, thing in vars(getattr(attrax, room)).items():
+        if name.startswith(("_", "Abstract")) or not callable(thing):
+            continue
+        parameters = inspect.signature(thing).parameters.values()
+        given = {p.name: p.default for p in parameters if p.default not in (p.empty, None)}
+        if given:
+            defaults[name] = given
+    assert defaults == DEFAULTS[room]
+    # 0 == False, but they are not the same default.
+    assert [type(v) for d in defaults.values() for v in d.values()] == [
+        type(DEFAULTS[room][name][key]) for name, d in defaults.items() for key in d
+    ]
