@@ -229,3 +229,86 @@ def test_weights_of_entmax_sum_to_one_however_large_the_scores(alpha, size):
                 block=block,
             )
             np.testing.assert_allclose(memory(np.ones(1, np.float32)), weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "correlation"])
+def test_networks_of_memories_bear_any_inverse_temperature(similarity):
+    rows = np.float32(np.random.default_rng(0).normal(size=(60, 50)))
+    memory = attrax.Memory(
+        rows, similarity=UNROUNDED[similarity], separation=sep.Softmax(1e10), projection="centroid"
+    )
+    network = memory.as_network()
+
+    def weights_and_energy(network, query):
+        states = network.started(query)
+        return network.activations(states)["memory"], network.energy(states)
+
+    for row in range(10):
+        query = rows[row] + np.float32(0.05)
+        weights, energy = jitted(weights_and_energy, network, query)
+        np.testing.assert_array_equal(weights, np.eye(60)[row])
+        assert np.isfinite(energy)
+
+
+def test_attention_bears_large_scores():
+    """Weights by a gradient of ln Σ exp, of scores β times as large as float32 has figures for."""
+    from attrax.hierarchical import AttentionSynapse
+
+    rng = np.random.default_rng(0)
+    queries, keys = (np.float32(rng.normal(size=(1, 8, 8))) for _ in range(2))
+    asking, asked = (np.float32(rng.normal(size=(5, 8))) for _ in range(2))
+    scores = np.einsum("hzd,td,hze,se->ts", *map(np.float64, (queries, asking, keys, asked)))
+    best = scores.argmax(-1)
+    expected = -np.einsum("hzd,tz->td", np.float64(queries), (asked @ keys[0].T)[best])
+    for beta in (1e6, 1e10, 1e20):
+        synapse = AttentionSynapse(queries, keys, beta)
+        energy, slope = jitted(jax.value_and_grad(synapse), asking, asked)
+        np.testing.assert_allclose(energy, -scores.max(-1).sum(), rtol=1e-5)
+        np.testing.assert_allclose(slope, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [1e-25, 1.0, 1e10, 1e25])
+def test_norms_of_layers_of_any_unit(size):
+    from attrax.hierarchical import LayerNorm, SphericalNorm
+
+    row = drawn()[0][0]
+    state = np.float32(size * row)
+    wide = np.float64(state)
+    centred = wide - wide.mean()
+    spread = np.sqrt((centred**2).mean() + 1e-5)
+    length = np.sqrt((wide**2).sum() + 1e-5)
+    for part, formula in ((LayerNorm(), centred / spread), (SphericalNorm(), wide / length)):
+        found = jitted(type(part).activation, part, state)
+        np.testing.assert_allclose(found, formula, atol=1e-6 * np.abs(formula).max(), rtol=1e-5)
+    found = jitted(SphericalNorm.activation, SphericalNorm(epsilon=0.0), state)
+    np.testing.assert_allclose(found, unit(wide), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
+def test_half_precision_counts_are_compared_as_in_64_bits(dtype):
+    """Sums of counts are beyond float16, and shares of long rows below it."""
+    rows = np.random.default_rng(0).integers(1, 60_000, (2, ROWS, 2000)).astype(dtype)
+    keys, query = np.float64(rows[0]), np.float64(rows[1, 0])
+    shares, share = keys / keys.sum(-1, keepdims=True), query / query.sum()
+    smoothed = lambda p: (p + 1e-4) / (1 + 2000 * 1e-4)  # noqa: E731
+    k, q = smoothed(shares), smoothed(share)
+    middle = (shares + share) / 2
+    expected = {
+        sim.KullbackLeibler(): -np.sum(k * np.log(k / q), -1),
+        sim.JensenShannon(): -0.5
+        * np.sum(shares * np.log(shares / middle) + share * np.log(share / middle), -1),
+        sim.Jaccard(): np.minimum(keys, query).sum(-1) / np.maximum(keys, query).sum(-1),
+        sim.Dot("sum"): np.sum(shares * share, -1),
+        sim.Cosine(): unit(keys) @ unit(query),
+        sim.Correlation(): standard(keys) @ standard(query),
+    }
+    room = 2 * float(jnp.finfo(dtype).eps)
+    for part, formula in expected.items():
+        found = jitted(scores, part, jnp.asarray(rows[0]), jnp.asarray(rows[1, 0]))
+        np.testing.assert_allclose(found, formula, rtol=room, atol=room * np.abs(formula).max())
+
+
+def test_overlaps_of_half_precision_sum_in_32_bits():
+    row = np.full(5000, 300, np.float16)
+    signs = np.ones(5000, np.float16)
+    np.testing.assert_allclose(attrax.evaluate.overlap(row, signs), 300)

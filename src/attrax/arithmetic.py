@@ -127,8 +127,11 @@ def range_scale(
     size = jnp.abs(jax.lax.stop_gradient(rows)).astype(accumulate(rows.dtype))
     if weight is not None:
         size = jnp.where(_counts(weight, size), size, 0.0)
-    limits = jnp.finfo(size.dtype)
-    largest = jnp.max(size, axis=-1, keepdims=True)
+    return _scale_of(jnp.max(size, axis=-1, keepdims=True))
+
+
+def _scale_of(largest):
+    limits = jnp.finfo(largest.dtype)
     bounded = jnp.clip(largest, 4 * limits.tiny, limits.max / 8)
     # x = m 2^e, and the quotient m/x is exact.
     return jnp.where(largest == 0, 1.0, jnp.frexp(bounded)[0] / bounded)
@@ -152,12 +155,20 @@ def is_constant(
 
     **Returns:** shape (..., 1).
     """
+    return _alike(*_ends(rows, weight))
+
+
+def _ends(rows, weight):
+    """The smallest and largest entry of each row that count."""
     rows = jax.lax.stop_gradient(rows)
     low = high = rows
     if weight is not None:
         low, high = (jnp.where(_counts(weight, rows), rows, end) for end in (jnp.inf, -jnp.inf))
-    low, high = (jnp.min(low, -1, keepdims=True), jnp.max(high, -1, keepdims=True))
-    return high - low <= 4 * jnp.finfo(rows.dtype).eps * jnp.maximum(high, -low)
+    return jnp.min(low, -1, keepdims=True), jnp.max(high, -1, keepdims=True)
+
+
+def _alike(low, high):
+    return high - low <= 4 * jnp.finfo(low.dtype).eps * jnp.maximum(high, -low)
 
 
 def unit(rows: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
@@ -180,7 +191,9 @@ def standardise(
     **Returns:** the standardised rows, shape (..., d), in the type of the rows.
     """
     dtype = accumulate(rows.dtype)
-    scaled = rows.astype(dtype) * range_scale(rows, weight)
+    wide = rows.astype(dtype)
+    low, high = _ends(wide, weight)
+    scaled = wide * _scale_of(jnp.maximum(high, -low))
     counted = jnp.ones_like(scaled) if weight is None else jnp.broadcast_to(weight, rows.shape)
     counted = counted.astype(dtype)
     if weight is not None:
@@ -189,5 +202,5 @@ def standardise(
     mean = jnp.sum(scaled * counted, -1, keepdims=True) / jnp.sum(counted, -1, keepdims=True)
     centred = (scaled - mean) * counted
     squares = jnp.sum(jnp.square(centred), -1, keepdims=True)
-    squares = jnp.where(is_constant(scaled, weight), 0.0, squares)
+    squares = jnp.where(_alike(low, high), 0.0, squares)
     return (centred * inverse_root(squares)).astype(rows.dtype)
