@@ -70,7 +70,7 @@ def _below_jvp(primals, tangents):
 def log_sum_exp(
     beta: Float[Array, ""], scores: Float[Array, "..."], axis: int | None = None
 ) -> Float[Array, "..."]:
-    """Ln Σ exp(β s)/β along an axis, which is kept; −∞ where no score is finite."""
+    """The logarithm ln Σ exp(β s)/β along an axis, which is kept; −∞ where no score is finite."""
     top = jax.lax.stop_gradient(jnp.max(scores, axis, keepdims=True))
     differences = shift(scores, top)
     gone = differences == -jnp.inf

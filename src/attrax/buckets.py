@@ -11,10 +11,18 @@ from jax import Array
 
 from .checks import is_concrete
 
+# Up to so many rows, others that are left out or zero cost less than a program.
+_CHEAP = 1024
+
 
 def bucket(count: int) -> int:
     """The smallest power of four that is not less than a count."""
     return 4 ** ((max(count - 1, 0).bit_length() + 1) // 2)
+
+
+def rounded(count: int) -> int:
+    """The bucket of a count of rows that are cheap; of more than 1024, the count itself."""
+    return bucket(count) if count <= _CHEAP else count
 
 
 def in_numpy(*arrays: Array) -> bool:

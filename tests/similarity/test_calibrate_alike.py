@@ -31,7 +31,7 @@ def test_equal_rows_count_as_one(copies, similarity):
     memory = attrax.Memory(rows, **options)
     distinct = np.unique(rows, axis=0)
     expected = attrax.Memory(distinct, **options).separation.beta
-    np.testing.assert_allclose(memory.separation.beta, expected, rtol=0.3)
+    np.testing.assert_allclose(memory.separation.beta, expected, rtol=1e-4)
     found = attrax.retrieve(memory, rows)
     np.testing.assert_allclose(found.state, rows, atol=0.02)
 

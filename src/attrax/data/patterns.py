@@ -4,11 +4,9 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..buckets import bucket, cut
+from ..buckets import cut, rounded
 from ..checks import one_key
 
-# Up to so many rows, some are drawn and left out.
-_FEW = 1024
 _KINDS = ("binary", "gaussian", "unit")
 
 
@@ -41,7 +39,7 @@ def random_patterns(
             raise ValueError(f"{name} is {value}; it must be at least 1.")
     key = one_key(key)
     # The first rows of more are the same, and few numbers of rows have to be compiled.
-    drawn = bucket(n) if n <= _FEW else n
+    drawn = rounded(n)
     if kind == "binary":
         return cut(jr.rademacher(key, (drawn, d), float), (n,))
     if kind not in _KINDS:

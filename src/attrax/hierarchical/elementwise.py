@@ -52,7 +52,7 @@ class Tanh(AbstractLagrangian):
         return 1 / self.beta
 
     def log_slope(self, state):
-        """Ln β − 2 ln cosh(β x), finite where tanh(β x) is rounded to one."""
+        """It is ln β − 2 ln cosh(β x), finite where tanh(β x) is rounded to one."""
         beta = match(self, state.dtype).beta
         return _log_bell(4 * beta, 2 * jnp.abs(beta * state))
 
@@ -90,7 +90,7 @@ class Sigmoid(AbstractLagrangian):
         return 1 / self.beta
 
     def log_slope(self, state):
-        """Ln β + ln g (1 − g), finite where g is rounded to zero or one."""
+        """It is ln β + ln g (1 − g), finite where g is rounded to zero or one."""
         beta = match(self, state.dtype).beta
         return _log_bell(beta, jnp.abs(beta * state))
 
@@ -161,5 +161,5 @@ class Absolute(AbstractLagrangian):
 
 
 def _log_bell(height: Float[Array, ""], size: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Ln of height · exp(−x)/(1 + exp(−x))² for x ≥ 0."""
+    """The logarithm of height · exp(−x)/(1 + exp(−x))² for x ≥ 0."""
     return jnp.log(height) - size - 2 * jnp.log1p(jnp.exp(-size))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..buckets import bucket, fill
+from ..buckets import fill, rounded
 from ..checks import as_floats, is_concrete, number
 from ..spaces.units import LEVELS, Units
 from ..stores.matrix import MatrixMemory
@@ -53,7 +53,7 @@ class Hebb(AbstractIncrementalRule):
         rows = checked_patterns(patterns, self.units)
         signs = rows if self.units == "signs" else 2 * rows - 1
         # Rows of zeros add nothing, and sums of whole numbers do not depend on their order.
-        products = _sum_of_products(fill(signs, bucket(len(signs))))
+        products = _sum_of_products(fill(signs, rounded(len(signs))))
         return MatrixMemory(
             products, scale=1 / rows.shape[1], units=self.units, symmetry="positive"
         )

@@ -136,7 +136,7 @@ class Exponential(AbstractExponential):
         return factor, jnp.where(mass == 0, 0.0, factor * mass / self.beta)
 
     def log_slope(self, scores):
-        """Ln β + β s, where the weights themselves would overflow."""
+        """It is ln β + β s, where the weights themselves would overflow."""
         beta = match(self, scores.dtype).beta
         return jnp.log(beta) + beta * scores
 

@@ -96,7 +96,8 @@ def _rounding(similarity, own: np.ndarray, keys, sample) -> float:
 
 def _equal_rows(keys, there: np.ndarray) -> np.ndarray:
     """Pairs (first, later) of rows that are equal, entry by entry; shape (pairs, 2)."""
-    rows = np.ascontiguousarray(np.asarray(keys)[there])
+    # Adding zero makes one of both zeros, whose bytes differ.
+    rows = np.ascontiguousarray(np.asarray(keys)[there] + 0)
     whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
     _, first, group = np.unique(whole, return_index=True, return_inverse=True)
     first = first[group.reshape(-1)]

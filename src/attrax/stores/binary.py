@@ -134,7 +134,7 @@ class BinaryMemory(AbstractStore):
         return BinarySpace(self, query, known)
 
     def _query(self, query):
-        query = as_floats("query", query, ndim=1).astype(self.dtype)
+        query = as_floats("query", query, ndim=1, dtype=self.dtype)
         if query.shape != (self.width,):
             raise ValueError(
                 f"`query` must have shape ({self.width},), but its shape is {query.shape}."

@@ -299,7 +299,7 @@ class MatrixMemory(AbstractStore):
         return self._changed(key, value, -1.0)
 
     def _query(self, query) -> Array:
-        query = as_floats("query", query, ndim=1).astype(self.dtype)
+        query = as_floats("query", query, ndim=1, dtype=self.dtype)
         if query.shape != (self.width,):
             raise ValueError(
                 f"`query` must have shape ({self.width},), but its shape is {query.shape}."
@@ -308,14 +308,14 @@ class MatrixMemory(AbstractStore):
         return query
 
     def _changed(self, key, value, sign: float) -> "MatrixMemory":
-        key = as_floats("key", key, ndim=1).astype(self.dtype)
+        key = as_floats("key", key, ndim=1, dtype=self.dtype)
         if key.shape != (self.width,):
             raise ValueError(f"`key` must have shape ({self.width},), but has {key.shape}.")
         self.check_queries("key", key)
         if value is None and not self.recurrent:
             raise ValueError("`value` must be given: what is read is not of the kind of keys.")
         own = value is None
-        value = key if own else as_floats("value", value, ndim=1).astype(self.dtype)
+        value = key if own else as_floats("value", value, ndim=1, dtype=self.dtype)
         if value.shape != self.matrix.shape[:1]:
             raise ValueError(
                 f"`value` must have shape {self.matrix.shape[:1]}, but it has {value.shape}."

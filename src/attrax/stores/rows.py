@@ -266,7 +266,7 @@ class Memory(AbstractStore):
 
         **Raises:** `ValueError` for wrong shapes, or, at run time under jit, if there is no room.
         """
-        key = as_floats("key", key, ndim=1).astype(self.keys.dtype)
+        key = as_floats("key", key, ndim=1, dtype=self.keys.dtype)
         self._check_width("key", key)
         self.similarity.check("key", key[None])
         if self.heteroassociative != (value is not None):
@@ -376,7 +376,7 @@ class Memory(AbstractStore):
         return self.similarity(self.keys, state, weight)
 
     def _query(self, query):
-        query = as_floats("query", query).astype(self.query_dtype)
+        query = as_floats("query", query, dtype=self.query_dtype)
         if query.ndim > 1 and query.shape[-1] == self.keys.shape[1]:
             raise ValueError(
                 f"`query` must be one state of shape ({self.keys.shape[1]},), but its shape is "
