@@ -123,9 +123,11 @@ def _largest(dtype: Any) -> Any:
 
 
 def _remedy(dtype) -> str:
-    wide = jnp.finfo(dtype).bits >= 64
+    bits = jnp.finfo(dtype).bits
+    if bits < 32:
+        return "divide it by its scale, or keep everything in float32"
     double = 'jax.config.update("jax_enable_x64", True)'
-    return "divide it by its scale" + ("" if wide else f", or compute in doubles, {double}")
+    return "divide it by its scale" + (f", or compute in doubles, {double}" if bits < 64 else "")
 
 
 def _shown(entry: Any) -> str:

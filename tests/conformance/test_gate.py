@@ -258,3 +258,11 @@ def test_what_is_changed_after_the_call_changes_nothing(count):
     kept = rows.copy()
     rows[:] = 0
     np.testing.assert_array_equal(memory.keys[:count], kept)
+
+
+def test_half_precision_says_what_it_cannot_hold():
+    half = attrax.Memory(BASE.astype(np.float16), similarity=sim.Euclidean(), separation=Max())
+    far = np.full(5, 1e6, np.float32)
+    for call in (half, half.best, half.write, lambda query: attrax.retrieve(half, query)):
+        with pytest.raises(ValueError, match=r"too large for float16.*keep everything in float32"):
+            call(far)
