@@ -10,8 +10,8 @@ from pathlib import Path
 
 import attrax
 from attrax.papers import reproduce
-from attrax.papers.contract import Reproduction, write_json
 from attrax.papers.panels import draw_panel
+from attrax.papers.reproduction import Reproduction, write_json
 
 ROOT = Path(__file__).parent.parent
 

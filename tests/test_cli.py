@@ -12,7 +12,8 @@ import pytest
 from attrax import papers
 from attrax.cli import main
 from attrax.data import load
-from attrax.papers.contract import Reproduction, claim
+from attrax.papers.contract import claim
+from attrax.papers.reproduction import Reproduction
 from attrax.version import __version__
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -17,16 +17,15 @@ from attrax.papers.contract import (
     Claim,
     Evidence,
     NotRun,
-    Reproduction,
     Result,
     Run,
     check_claims,
     claim,
     collect,
-    environment,
     wide,
 )
 from attrax.papers.panels import Panel, draw_panel, panel
+from attrax.papers.reproduction import Reproduction, environment
 
 
 @claim(paper="0.2", source="figure 1", least=0.1, most=0.4)

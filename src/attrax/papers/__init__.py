@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import show
 
 if TYPE_CHECKING:
-    from .contract import Reproduction, Result
+    from .contract import Result
+    from .reproduction import Reproduction
 
 PROFILES = ("quick", "full")
 _HERE = Path(__file__).parent
@@ -95,8 +96,9 @@ def reproduce(
         importlib.import_module("..data", __name__).load(data, limit=1)
     if out is not None:
         importlib.import_module("..plot", __name__).require()
-    from .contract import Claim, Reproduction, Run, check_claims, collect
+    from .contract import Claim, Run, check_claims, collect
     from .panels import Panel
+    from .reproduction import Reproduction
 
     name = slug.replace("-", "_")
     claims = collect(importlib.import_module(f".{name}", __name__), Claim)
