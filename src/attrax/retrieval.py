@@ -173,7 +173,8 @@ def retrieve(
       own.
     - `queries`: states to start from, shape (..., d), in the units of the patterns.
     - `dynamics`: one of `attrax.dynamics`. `None` is `Iterate()`, for memories of two-state units
-      `Asynchronous()`, and `OneRead()` for a matrix whose reads are not of the kind of queries.
+      that can move one after another `Asynchronous()`, and `OneRead()` where what is read is not
+      of the kind of queries.
     - `known`: True for the entries that are right, shape (d,) or that of the queries. They are
       kept, and memories are compared by them alone; other entries of a query may be anything,
       NaN too.
@@ -229,7 +230,7 @@ def retrieve(
 
 def _usual(memory: AbstractStore) -> AbstractDynamics:
     """What a memory's states are run by where nothing was said."""
-    if memory.units != "real":
+    if memory.units != "real" and memory.sequential:
         return Asynchronous()
     return Iterate() if memory.recurrent else OneRead()
 

@@ -29,6 +29,8 @@ SEPARATIONS = {
     "rectified_4": sep.Power(4, rectified=True, scale=1.5),
     "rectified_half": sep.Power(0.5, rectified=True),
     "threshold": sep.Threshold(0.4),
+    "circles": sep.CircleIntersection(8, 2),
+    "circles_cosine": sep.CircleIntersection(8, 3, "cosine"),
     "sparsemax": sep.Entmax(2.0, 3.0),
     "entmax_1.5": sep.Entmax(1.5, 3.0),
     "entmax_1.3": sep.Entmax(1.3, 3.0),

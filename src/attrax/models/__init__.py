@@ -1,9 +1,11 @@
 """Named systems of the literature, each a short composition of attrax's parts."""
 
 from ..stores.binary import BinaryMemory as BinaryMemory
+from ..stores.distributed import SparseDistributedMemory as SparseDistributedMemory
 from .classifier import DenseClassifier as DenseClassifier
 from .classifier import dense_classifier as dense_classifier
 from .classifier_training import train_dense_classifier as train_dense_classifier
+from .distributed import sparse_distributed_memory as sparse_distributed_memory
 from .hopfield import dense_memory as dense_memory
 from .hopfield import exponential_memory as exponential_memory
 from .hopfield import graded_network as graded_network

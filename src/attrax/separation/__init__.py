@@ -5,6 +5,7 @@ from .base import AbstractElementwise as AbstractElementwise
 from .base import AbstractImplicit as AbstractImplicit
 from .base import AbstractSelective as AbstractSelective
 from .base import AbstractSeparation as AbstractSeparation
+from .circles import CircleIntersection as CircleIntersection
 from .entmax import Entmax as Entmax
 from .function import SeparationFunction as SeparationFunction
 from .normalise import ScoreNormalised as ScoreNormalised

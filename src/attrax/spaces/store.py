@@ -1,7 +1,7 @@
 """What a store is: what `attrax.retrieve` may ask of whatever keeps memories."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import equinox as eqx
 import jax
@@ -37,6 +37,9 @@ class AbstractStore(eqx.Module):
 
     recurrent: Declared[bool]
     """Whether what is read can be read again; if not, `attrax.retrieve` reads once."""
+
+    sequential: ClassVar[bool] = True
+    """Whether two-state units can be updated one after another; if not, all are, at once."""
 
     @property
     def query_dtype(self) -> jnp.dtype:

@@ -7,6 +7,12 @@ it is smooth, differentiated.
 
 from .dense import dense_capacity as dense_capacity
 from .dense import dense_flip_probability as dense_flip_probability
+from .distributed import ExponentialFit as ExponentialFit
+from .distributed import circle_intersection as circle_intersection
+from .distributed import critical_distance as critical_distance
+from .distributed import fit_beta as fit_beta
+from .distributed import optimal_radius as optimal_radius
+from .distributed import signal_to_noise as signal_to_noise
 from .exponential import entropy_gap as entropy_gap
 from .exponential import exponential_flip_probability as exponential_flip_probability
 from .exponential import exponential_rate as exponential_rate
