@@ -332,6 +332,7 @@ OTHERS = {
     "superposed": attrax.Memory(ROWS, similarity=Dot(), separation=Identity()).superpose(),
     "dense": attrax.models.dense_memory(np.where(ROWS[:4] > 0, 1.0, -1.0)),
     "classifier": attrax.models.DenseClassifier(ROWS, 2, 3, temperature=2.0),
+    "locations": attrax.models.SparseDistributedMemory(np.where(ROWS > 0, 1, 0), 2),
 }
 
 
@@ -365,6 +366,12 @@ HOSTILE_OTHERS = {
     "classifier, degree of one": ("classifier", set_to(degree=1)),
     "classifier, no temperature": ("classifier", set_to(temperature=None)),
     "classifier, the memories as epsilon": ("classifier", set_to(epsilon={"array": 0})),
+    "locations, no addresses": ("locations", set_to(addresses=None)),
+    "locations, the addresses as counters": ("locations", set_to(counters={"array": 0})),
+    "locations, the counters as addresses": ("locations", set_to(addresses={"array": 1})),
+    "locations, no radius": ("locations", set_to(radius=None)),
+    "locations, another width": ("locations", set_to(width=40)),
+    "locations, a width of text": ("locations", set_to(width="6")),
 }
 
 

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 WORD = 32
+# So many locations are found in one pass over all.
+_SOME = 64
 
 
 def packed(bits: Float[Array, "*n d"]) -> UInt32[Array, "*n w"]:
@@ -31,18 +33,18 @@ def near(
 
 
 def _walk(addresses: Any, radius: Any, words: Any, visit: Callable, start: Any) -> Any:
-    """Fold `visit(value, location)` over all locations within the radius."""
-    left = packed(near(addresses, radius, words).astype(jnp.float32))
+    """Fold `visit(value, location)` over all locations within the radius, some at a time."""
+    some = min(_SOME, addresses.shape[1])
 
     def step(carry):
-        left, value = carry
-        place = jnp.argmax(left != 0)
-        word = left[place]
-        lowest = word & (~word + 1)
-        bit = WORD - 1 - jax.lax.clz(lowest).astype(jnp.int32)
-        return left.at[place].set(word ^ lowest), visit(value, WORD * place + bit)
+        left, _, value = carry
+        flags, index = jax.lax.top_k(left, some)
+        count = jnp.sum(flags).astype(jnp.int32)
+        value = jax.lax.fori_loop(0, count, lambda i, value: visit(value, index[i]), value)
+        return left.at[index].set(0.0), count == some, value
 
-    return jax.lax.while_loop(lambda carry: jnp.any(carry[0] != 0), step, (left, start))[1]
+    left = near(addresses, radius, words).astype(jnp.float32)
+    return jax.lax.while_loop(lambda carry: carry[1], step, (left, jnp.asarray(True), start))[2]
 
 
 # Queries one after another: side by side each would wait for the one that reaches most.
