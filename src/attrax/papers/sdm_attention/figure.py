@@ -10,7 +10,7 @@ from . import measure as m
 _THEORY = "#d62728"
 
 
-@panel(xlabel="δ, bits between pattern and query", ylabel="I(δ)/I(0)", yscale="log", ylim=(1e-9, 2))
+@panel(xlabel="δ, bits between pattern and query", ylabel="I(δ)/I(0)", yscale="log", ylim=(3e-8, 2))
 def circles(ax, run):
     """n = 64: circles in common, and lines fitted up to d (dashed)"""
     for i, radius in enumerate((5, 11, 15)):
@@ -67,8 +67,8 @@ def reads(ax, run):
     ax.plot(own.flips, own.theory, color=_THEORY, lw=1, label="theory")
 
 
-@panel(xlabel="reads", ylabel="−Σ Φ(−δ)")
+@panel(xlabel="reads", ylabel="energy, −Σ Φ(−δ)")
 def energies(ax, run):
-    """100 patterns of 64 bits, d = 15: energies of votes by circles"""
-    for i, row in enumerate(run(m.descents)[:20]):
-        ax.plot(row[:6], color=f"C{i % 10}", lw=1)
+    """300 patterns of 64 bits, d = 15: votes by circles"""
+    for i, row in enumerate(run(m.descents)[:30]):
+        ax.plot(row[:8], color=f"C{i % 10}", lw=1)

@@ -56,10 +56,10 @@ def sampled(run) -> Sampled:
     rng = np.random.default_rng(run.seed)
     counts = []
     for _ in range(run.pick("sampled.draws", quick=800, full=2000)):
-        ones = rng.integers(0, 2, (r, n), np.uint8)
-        # The points are 0 and one with δ ones in front.
-        own, front = ones.sum(1, dtype=int), np.cumsum(ones, axis=1, dtype=np.uint8)
-        inside = np.concatenate([np.zeros((r, 1), int), front[:, distances[1:] - 1]], axis=1)
+        ones = np.unpackbits(rng.integers(0, 256, (r, 13), np.uint8), axis=1)[:, :n]
+        # The points are 0 and one with δ ones in front, two more each time.
+        own, pairs = ones.sum(1, dtype=int), ones[:, 0:30:2].astype(int) + ones[:, 1:30:2]
+        inside = np.cumsum(np.concatenate([np.zeros((r, 1), int), pairs], axis=1), axis=1)
         other = own[:, None] + distances - 2 * inside
         counts.append(np.sum((own[:, None] <= radius) & (other <= radius), axis=0))
     return Sampled(distances, expected, np.array(counts))
@@ -256,14 +256,15 @@ def largest_rise(energies: np.ndarray) -> float:
     return float(np.max(np.diff(energies, axis=1)) / np.max(np.abs(energies)))
 
 
-def descents(run, radius: int = 15) -> np.ndarray:
-    """Energies along votes by circles of 100 patterns, (starts, steps), from near and far."""
+def descents(run) -> np.ndarray:
+    """Energies along votes by circles of 300 patterns of 64 bits, (starts, steps), from near and
+    far."""
     rng = np.random.default_rng(run.seed)
-    rows = rng.integers(0, 2, (100, 64))
+    rows = rng.integers(0, 2, (300, 64))
     starts = run.pick("descents.starts", quick=100, full=400)
-    flipped = rng.random((starts, 64)) < rng.uniform(0.1, 0.5, (starts, 1))
-    cues = np.where(flipped, 1 - rows[rng.integers(0, 100, starts)], rows[0])
-    circles = CircleIntersection(64, radius)
+    near = rows[rng.integers(0, len(rows), starts)]
+    cues = np.where(rng.random(near.shape) < rng.uniform(0.1, 0.5, (starts, 1)), 1 - near, near)
+    circles = CircleIntersection(64, 15)
     memory = attrax.Memory(rows, similarity=Hamming(), separation=circles, projection="centroid")
     dynamics = attrax.dynamics.Iterate(max_steps=20)
     found = attrax.retrieve(memory, cues, dynamics, path=True)
