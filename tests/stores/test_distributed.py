@@ -106,6 +106,14 @@ def test_nothing_reached_reads_zeros():
     np.testing.assert_array_equal(memory(bits(D, seed=5)), 0)
 
 
+def test_what_is_not_a_number_stays_so():
+    query = np.zeros(D, np.float32)
+    query[3] = np.nan
+    assert np.isnan(jax.jit(make().pull)(query)).all()
+    half = models.SparseDistributedMemory(ADDRESSES, RADIUS, np.zeros((LOCATIONS, 9), np.float16))
+    assert half.dtype == np.float32
+
+
 def test_it_comes_back_from_a_file(tmp_path):
     memory = make(9).write(bits(12, D, seed=1), bits(12, 9, seed=2))
     attrax.save(tmp_path / "memory", memory)

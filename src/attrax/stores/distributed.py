@@ -9,6 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from ..arithmetic import accumulate
 from ..checks import NoEnergyError, as_floats, is_floats, shape_of, whole_number
 from ..display import facts
 from ..spaces.base import AbstractSpace, Answer, Reading
@@ -93,7 +94,7 @@ class SparseDistributedMemory(AbstractStore):
                 f"`counters` must have a row for each of {count} locations, but their shape is "
                 f"{counters.shape}."
             )
-        self.counters = counters
+        self.counters = counters.astype(accumulate(counters.dtype))
 
     def check_loaded(self) -> None:
         """Refuse fields that do not fit together, as a file may describe them.
@@ -147,11 +148,12 @@ class SparseDistributedMemory(AbstractStore):
 
     def pull(self, state: Float[Array, " d"]) -> Float[Array, " v"]:
         """What is read at an address."""
-        return (self.drive(state) > 0).astype(self.dtype)
+        drive = self.drive(state)
+        return jnp.where(jnp.isnan(drive), drive, (drive > 0).astype(self.dtype))
 
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " v"]:
         """The sums of the counters of all locations that are reached, yᵀC."""
-        return jax.lax.platform_dependent(
+        sums = jax.lax.platform_dependent(
             self.addresses,
             self.counters,
             self.radius,
@@ -159,6 +161,7 @@ class SparseDistributedMemory(AbstractStore):
             cpu=walked_sum,
             default=product_sum,
         )
+        return jnp.where(jnp.isnan(jnp.sum(state)), jnp.nan, sums)
 
     def space(
         self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None
