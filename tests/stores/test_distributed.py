@@ -109,7 +109,8 @@ def test_nothing_reached_reads_zeros():
 def test_what_is_not_a_number_stays_so():
     query = np.zeros(D, np.float32)
     query[3] = np.nan
-    assert np.isnan(jax.jit(make().pull)(query)).all()
+    memory = make()
+    assert np.isnan(jax.jit(lambda query: memory.pull(query))(query)).all()
     half = models.SparseDistributedMemory(ADDRESSES, RADIUS, np.zeros((LOCATIONS, 9), np.float16))
     assert half.dtype == np.float32
 
