@@ -2,7 +2,8 @@
 
 Closed forms and solved equations for patterns of independent, fair signs: what simulations are
 compared with and drawn beside. Arguments broadcast; everything may be jitted, mapped and, where
-it is smooth, differentiated.
+it is smooth, differentiated, but for sparse distributed memories: what is said of them is counted
+before a program runs.
 """
 
 from .dense import dense_capacity as dense_capacity

@@ -25,7 +25,7 @@ CRITERIA = ("signal_to_noise", "capacity", "critical_distance")
 def counted(run) -> float:
     """The largest relative error of circles in common, of the counts of all addresses."""
     worst = 0.0
-    for n in run.pick("counted.bits", quick=(6, 9, 12), full=(6, 9, 12, 15)):
+    for n in run.pick("counted.bits", quick=(6, 9, 12, 15), full=(6, 9, 12, 15)):
         addresses = np.arange(2**n)
         ones = np.array([address.bit_count() for address in addresses.tolist()])
         apart = [ones[addresses ^ (2**k - 1)] for k in range(n + 1)]
