@@ -12,7 +12,7 @@ _THEORY = "#d62728"
 
 @panel(xlabel="δ, bits between pattern and query", ylabel="I(δ)/I(0)", yscale="log", ylim=(3e-8, 2))
 def circles(ax, run):
-    """n = 64: circles in common, and lines fitted up to d (dashed)"""
+    """n = 64: circles in common, lines fitted up to d"""
     for i, radius in enumerate((5, 11, 15)):
         distances = np.arange(2 * radius + 1)
         logs = np.asarray(circle_intersection(distances, 64, radius, log=True))
@@ -55,6 +55,7 @@ def radius(ax, run):
     for flips, shares in zip(neurons.flips, neurons.shares.mean(0).T, strict=True):
         ax.plot(neurons.radii, shares, "o-", ms=4, lw=1, label=f"{flips} bits flipped")
     ax.axvline(neurons.best, color=_THEORY, ls="--", lw=1.2, label="best in theory")
+    ax.legend(fontsize=8, loc="lower left")
 
 
 @panel(xlabel="bits flipped, of 256", ylabel="bits wrong after one read")
