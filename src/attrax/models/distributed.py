@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from ..checks import one_key, whole_number
+from ..common.checks import one_key, whole_number
 from ..stores.distributed import SparseDistributedMemory
 from ..theory import optimal_radius
 

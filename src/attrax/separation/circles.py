@@ -8,8 +8,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from ..arithmetic import Range
-from ..checks import one_of, whole_number
+from ..common.arithmetic import Range
+from ..common.checks import one_of, whole_number
 from .base import AbstractElementwise
 
 # Weights of cosines are tabulated at so many distances for each bit.

@@ -9,9 +9,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from ..arithmetic import accumulate
-from ..checks import NoEnergyError, as_floats, is_floats, shape_of, whole_number
-from ..display import facts
+from ..common.arithmetic import accumulate
+from ..common.checks import NoEnergyError, as_floats, is_floats, shape_of, whole_number
+from ..common.display import facts
 from ..spaces.base import AbstractSpace, Answer, Reading
 from ..spaces.store import AbstractStore
 from ..spaces.units import check_states

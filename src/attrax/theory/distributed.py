@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import ndtr, ndtri
 
-from ..checks import as_doubles, is_concrete, plain_number, whole_number
+from ..common.checks import as_doubles, is_concrete, plain_number, whole_number
 from ..separation.circles import check_circle, log_integrals, log_intersections
 from .arguments import Numbers, one_of
 
