@@ -22,6 +22,10 @@ from .descents import velocity as velocity
 from .ensembles import Extrapolation as Extrapolation
 from .ensembles import ensemble as ensemble
 from .ensembles import extrapolate as extrapolate
+from .fixed_points import FixedPointKind as FixedPointKind
+from .fixed_points import FixedPoints as FixedPoints
+from .fixed_points import classify_fixed_points as classify_fixed_points
+from .fixed_points import metastable_size as metastable_size
 from .overlaps import bit_error as bit_error
 from .overlaps import overlap as overlap
 from .spurious import StateKind as StateKind
