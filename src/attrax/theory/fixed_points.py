@@ -16,6 +16,7 @@ _TOGETHER = 256
 def modern_separation(patterns: Numbers) -> Float[Array, " n"]:
     """Δ_i = x_i·x_i − max_{j≠i} x_i·x_j, how far a pattern stands out from all others.
 
+    The word is the paper's; it has nothing to do with the functions of `attrax.separation`.
     Computed from patterns less their mean, so that a part which all share costs no figures.
 
     **Arguments:**
