@@ -63,6 +63,21 @@ def test_the_norm_is_that_of_the_jacobian_of_a_read(n):
     assert theory.modern_jacobian_norm(ROWS[:n], ROWS[5], 0.7) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.uint8, object, ">f8", np.float16, list])
+def test_numbers_of_every_kind_answer_as_doubles_do(kind):
+    whole = np.random.default_rng(1).integers(0, 20, (6, 5))
+    rows = whole.tolist() if kind is list else whole.astype(kind)
+    for call in (
+        theory.modern_separation,
+        theory.modern_global_beta,
+        lambda x: theory.modern_jacobian_norm(x, x[2], 0.01),
+        lambda x: theory.modern_well_separated(x, 1.0),
+    ):
+        np.testing.assert_allclose(call(rows), call(whole.astype(float)), rtol=1e-5)
+    with pytest.raises(ValueError, match="mask"):
+        theory.modern_separation(np.ma.masked_less(whole, 10))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -141,6 +141,22 @@ def test_spheres_of_well_separated_patterns_are_mapped_into_themselves():
     assert at_edge == pytest.approx(radius, rel=1e-4)
 
 
+def test_fixed_points_are_as_near_as_theorem_5_says():
+    beta = 1.0
+    found = ROWS.copy()
+    for _ in range(200):
+        found = weights(found, beta) @ ROWS
+    separation = np.asarray(theory.modern_separation(ROWS.astype(np.float32)))
+    distance = np.linalg.norm(found - ROWS, axis=1)
+    limit = 1 / (2 * beta * LARGEST)
+    bound = np.asarray(theory.modern_error_bound(separation, 40, beta, LARGEST, limit))
+    expected = 2 * np.e * 39 * LARGEST * np.exp(-beta * separation)
+    np.testing.assert_allclose(bound, expected, rtol=1e-4)
+    near = distance <= limit
+    assert near.sum() > 20
+    assert (distance <= bound)[near].all()
+
+
 def test_one_pattern_alone_is_read_without_an_error():
     assert theory.modern_error_bound(1.0, 1, 1.0, 1.0) == 0
     assert theory.modern_contraction_bound(1.0, 1, 1.0, 1.0) == 0
