@@ -87,7 +87,8 @@ def descents(run, n: int = 200, d: int = 20) -> Descents:
         stretched = _stretch(memory, ends, 1e-6 * largest * rng.standard_normal(ends.shape))
         # A read that takes away nearly all of a distance leaves rounding of the rest.
         rates.append((stretched / norms)[norms > 0.01])
-    return Descents(*map(np.array, (rises, excess, reads, last)), np.concatenate(rates))
+    largest_of = np.array(rises), np.array(excess), np.array(reads), np.array(last)
+    return Descents(*largest_of, np.concatenate(rates))
 
 
 @eqx.filter_jit
