@@ -10,8 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Int
 
-from ..arithmetic import accumulate
-from ..checks import as_floats, is_concrete, plain_number
+from ..common.arithmetic import accumulate
+from ..common.checks import as_floats, is_concrete, plain_number
 
 # What weights may miss to one, as those of half precision do.
 _ONE = 0.02

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate, products
-from ..checks import as_floats, positive
+from ..common.arithmetic import accumulate, products
+from ..common.checks import as_floats, positive
 from .arguments import Numbers
 from .modern import modern_required_separation
 

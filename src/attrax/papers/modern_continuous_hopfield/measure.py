@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attrax import retrieve, theory
+from attrax import theory
 from attrax.dynamics import Iterate
 from attrax.evaluate import largest_rise, metastable_size
 from attrax.models import modern_memory
+from attrax.retrieval import retrieve
 
 from ..contract import wide
 
