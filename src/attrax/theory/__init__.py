@@ -1,8 +1,8 @@
-"""What theory says of random binary memories: stability, capacity, order parameters.
+"""What theory says of memories of random patterns: stability, capacity, order parameters.
 
-Closed forms and solved equations for patterns of independent, fair signs: what simulations are
-compared with and drawn beside. Arguments broadcast; everything may be jitted, mapped and, where
-it is smooth, differentiated.
+Closed forms and solved equations for independent patterns, of fair signs unless another ensemble is
+named: what simulations are compared with and drawn beside. Arguments broadcast; everything may be
+jitted, mapped and, where it is smooth, differentiated.
 """
 
 from .dense import dense_capacity as dense_capacity
@@ -16,6 +16,13 @@ from .hebb import hebb_first_step as hebb_first_step
 from .hebb import hebb_flip_probability as hebb_flip_probability
 from .hebb import pseudo_inverse_capacity as pseudo_inverse_capacity
 from .hebb import storkey_capacity as storkey_capacity
+from .random_energy import condensation_beta as condensation_beta
+from .random_energy import free_entropy as free_entropy
+from .random_energy import largest_overlap as largest_overlap
+from .random_energy import overlap_cumulant as overlap_cumulant
+from .random_energy import overlap_rate as overlap_rate
+from .random_energy import softmax_basin as softmax_basin
+from .random_energy import softmax_rate as softmax_rate
 from .replica import OrderParameters as OrderParameters
 from .replica import critical_load as critical_load
 from .replica import hebb_free_energy as hebb_free_energy
