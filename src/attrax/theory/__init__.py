@@ -21,11 +21,11 @@ from .random_energy import free_entropy as free_entropy
 from .random_energy import largest_overlap as largest_overlap
 from .random_energy import overlap_cumulant as overlap_cumulant
 from .random_energy import overlap_rate as overlap_rate
-from .random_energy import softmax_basin as softmax_basin
-from .random_energy import softmax_rate as softmax_rate
 from .replica import OrderParameters as OrderParameters
 from .replica import critical_load as critical_load
 from .replica import hebb_free_energy as hebb_free_energy
 from .replica import hebb_order_parameters as hebb_order_parameters
 from .replica import spin_glass_temperature as spin_glass_temperature
 from .replica import transition_load as transition_load
+from .softmax import softmax_basin as softmax_basin
+from .softmax import softmax_rate as softmax_rate
