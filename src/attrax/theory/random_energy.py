@@ -113,7 +113,8 @@ def condensation_beta(load: Numbers, ensemble: str = "spherical") -> Float[Array
 
     Up to it exponentially many patterns share the weight of softmax, Σ w² → 0. Beyond it the
     weights of the few nearest ones count, and Σ w² is 1 − β_*/β on average over draws, as in the
-    random energy model of Derrida.
+    random energy model of Derrida. Signs have scores that are whole numbers, for which that is
+    only roughly so.
 
     | ensemble | β_*(α) |
     |---|---|
