@@ -11,6 +11,7 @@ from attrax.theory import (
     largest_overlap,
     overlap_cumulant,
     overlap_rate,
+    separation_rate,
     softmax_basin,
     softmax_rate,
 )
@@ -95,20 +96,20 @@ def test_the_free_entropy_is_the_constrained_maximum(ensemble):
 
 
 def test_thresholds_of_one_pattern_by_hand():
-    betas = [0.5, 1.0, 2.0, 5.0]
+    betas = np.asarray([0.5, 1.0, 2.0, 5.0])
     by_hand = {
         "spherical": [0.3870, 0.6226, 0.9088, 1.3297],
         "binary": [0.3799, 0.5662, 0.6750, 0.6931],
         "gaussian": [0.375, 0.5, 0.5, 0.5],
     }
     for ensemble, expected in by_hand.items():
-        found = np.asarray(softmax_rate(betas, ensemble, "one_pattern"))
+        found = np.asarray(jitted(softmax_rate, betas, ensemble, "one_pattern"))
         np.testing.assert_allclose(found, expected, atol=6e-5)
         # There the noise is as large as the signal, and it is less below.
-        noise = np.asarray(free_entropy(found, betas, ensemble))
+        noise = np.asarray(jitted(free_entropy, found, betas, ensemble))
         np.testing.assert_allclose(noise, betas, rtol=1e-5)
-        assert (np.asarray(free_entropy(0.98 * found, betas, ensemble)) < betas).all()
-    far = np.asarray(softmax_rate([1e3, 1e6], "spherical", "one_pattern"))
+        assert (np.asarray(jitted(free_entropy, 0.98 * found, betas, ensemble)) < betas).all()
+    far = np.asarray(jitted(softmax_rate, np.asarray([1e3, 1e6]), "spherical", "one_pattern"))
     np.testing.assert_allclose(np.diff(far), math.log(1e3) / 2, rtol=1e-3)
 
 
@@ -129,19 +130,21 @@ def test_all_gaussian_patterns_are_kept_while_the_first_moment_vanishes():
     for load, beta in zip(found, betas, strict=True):
         shrink = beta - beta**2 / 2 if beta < 1 else 0.5
         assert first_moment(0.99 * load, beta, shrink) < 0 < first_moment(1.01 * load, beta, shrink)
-    slopes = jax.vmap(jax.grad(lambda beta: softmax_rate(beta, "gaussian")))(jnp.asarray(betas))
-    middle = (softmax_rate(0.301, "gaussian") - softmax_rate(0.299, "gaussian")) / 0.002
-    assert slopes[3] == pytest.approx(float(middle), rel=1e-3)
+    slopes = jax.jit(jax.vmap(jax.grad(lambda beta: softmax_rate(beta, "gaussian"))))(betas)
+    zero, below, above = jitted(softmax_rate, np.asarray([0, 0.299, 0.301]), "gaussian")
+    assert slopes[3] == pytest.approx(float(above - below) / 0.002, rel=1e-3)
     assert slopes[-1] == 0
-    assert softmax_rate(0.0, "gaussian") == 0
+    assert zero == 0
 
 
 def test_all_patterns_of_the_other_ensembles():
     for criterion in ("one_pattern", "all_patterns"):
-        np.testing.assert_allclose(softmax_rate(2.0, "spherical", criterion), 0.9088, atol=6e-5)
-    betas = [0.2, 0.44, 0.46, 2.0]
-    one = softmax_rate(betas, "binary", "one_pattern")
-    found = softmax_rate(betas, "binary")
+        np.testing.assert_allclose(
+            jitted(softmax_rate, np.asarray(2.0), "spherical", criterion), 0.9088, atol=6e-5
+        )
+    betas = np.asarray([0.2, 0.44, 0.46, 2.0])
+    one = jitted(softmax_rate, betas, "binary", "one_pattern")
+    found = jitted(softmax_rate, betas, "binary")
     np.testing.assert_allclose(found[:2], one[:2])
     np.testing.assert_allclose(found[2:], math.log(2) / 2)
 
@@ -160,13 +163,51 @@ def test_all_signs_differ_up_to_the_rate_of_all():
 def test_basins_end_where_the_noise_is_as_large(ensemble):
     loads, betas = np.meshgrid(LOADS, BETAS[1:])
     found = np.asarray(jitted(softmax_basin, loads, betas, ensemble))
-    np.testing.assert_allclose(found * betas, free_entropy(loads, betas, ensemble), rtol=1e-5)
+    np.testing.assert_allclose(
+        found * betas, jitted(free_entropy, loads, betas, ensemble), rtol=1e-5
+    )
     # It falls with β, down to the largest overlap of another pattern.
     assert (np.diff(found, axis=0) <= 1e-6).all()
-    frozen = betas > np.asarray(condensation_beta(loads, ensemble))
-    nearest = np.asarray(largest_overlap(loads, ensemble))
+    frozen = betas > np.asarray(jitted(condensation_beta, loads, ensemble))
+    nearest = np.asarray(jitted(largest_overlap, loads, ensemble))
     np.testing.assert_allclose(found[frozen], nearest[frozen], rtol=1e-5)
     assert (found[~frozen] > nearest[~frozen]).all()
+
+
+def double(overlap):
+    return 2 * overlap
+
+
+@pytest.mark.parametrize("ensemble", ENSEMBLES)
+def test_separations_keep_what_softmax_keeps(ensemble):
+    overlaps = np.asarray([0.3, 0.6, 1.0])
+    loads = jitted(separation_rate, double, overlaps, ensemble)
+    expected = jitted(softmax_rate, np.asarray(2.0), ensemble, "one_pattern")
+    assert float(loads[-1]) == pytest.approx(float(expected), abs=2e-6)
+    # Where a query is drawn from the overlap m, that is the basin's end at this load.
+    basins = jitted(softmax_basin, loads, np.full(3, 2.0), ensemble)
+    np.testing.assert_allclose(basins, overlaps, rtol=1e-5)
+
+
+def test_powers_and_compact_support():
+    # Degree κN: ε²/2 − κ ln ε is least at √κ. With support from a on, others are heard at I(a).
+    power = separation_rate(lambda overlap: 0.5 * jnp.log(overlap), ensemble="gaussian")
+    assert float(power) == pytest.approx((1 - math.log(0.5)) / 4, abs=1e-6)
+    support = separation_rate(lambda overlap: jnp.where(overlap > 0.5, 0.0, -jnp.inf))
+    assert float(support) == pytest.approx(-math.log(0.75) / 2, abs=2e-4)
+    # Patterns of 22 entries read by a power of degree 11, on both sides.
+    rng = np.random.default_rng(0)
+    kept = [
+        np.mean(
+            [
+                np.sum(np.abs(rng.standard_normal(round(math.exp(load * 22))) / 22**0.5) ** 11) < 1
+                for _ in range(60)
+            ]
+        )
+        for load in (float(power) - 0.08, float(power) + 0.08)
+    ]
+    assert kept[0] > 0.85
+    assert kept[1] < 0.15
 
 
 def test_signs_end_at_ln_2():
@@ -193,6 +234,10 @@ def test_signs_end_at_ln_2():
         (lambda: free_entropy([0.1, 0.2], [1.0, 2.0, 3.0]), "do not go together"),
         (lambda: softmax_rate(float("nan")), "`beta`"),
         (lambda: softmax_rate(1.0, "gaussian", "typical"), "`criterion` must be one of"),
+        (lambda: separation_rate(lambda x: x, 0.0), "`overlap` must be positive"),
+        (lambda: separation_rate(lambda x: x, 1.5), "`overlap` must be between 0 and 1"),
+        (lambda: separation_rate(lambda x: -x), "`log_weight` must not fall with the overlap"),
+        (lambda: separation_rate(lambda x: x[0]), "`log_weight` must return the shape"),
         (lambda: softmax_basin(0.1, 0.0), "`beta` must be positive, but it is 0"),
     ],
 )

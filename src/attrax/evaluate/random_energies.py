@@ -11,8 +11,11 @@ from jaxtyping import PRNGKeyArray
 from ..checks import as_doubles, one_key, one_of, plain_number, whole_number
 
 ENSEMBLES = ("spherical", "gaussian", "binary")
-# Overlaps are resolved in so many levels, and so many of the largest are drawn one by one.
-_LEVELS, _LARGEST = 1 << 14, 128
+# So many of the largest overlaps are drawn one by one.
+_LARGEST = 128
+# Overlaps are resolved in as many levels as let e^{β d ε} change by this from one to the next, but
+# in no fewer or more than these.
+_FINE, _FEWEST, _MOST = 0.1, 1 << 14, 1 << 20
 
 
 class SoftmaxReads(NamedTuple):
@@ -71,11 +74,10 @@ def draw_softmax_reads(
     energies = _Energies(ensemble, d, beta, draws, key)
     # Overlaps plus this are positive.
     shift = 1 - energies.overlap[-1]
+    terms = energies.terms(), energies.terms(gain=energies.overlap + shift), energies.terms(2)
     reads = []
     for log in np.atleast_1d(logs):
-        total = energies.log_sum(log)
-        lifted = energies.log_sum(log, gain=energies.overlap + shift)
-        squares = energies.log_sum(log, power=2)
+        total, lifted, squares = (energies.log_sum(log, *each) for each in terms)
         # What no pattern has is zero.
         some = np.isfinite(total)
         safe = np.where(some, total, 0)
@@ -115,12 +117,12 @@ def draw_softmax_thresholds(
     if not own > 0:
         raise ValueError(f"`overlap` must be positive, but it is {own:g}.")
     energies = _Energies(ensemble, d, beta, draws, key)
-    target = energies.beta * own * energies.d
+    target, terms = energies.beta * own * energies.d, energies.terms()
     # The mean score is zero, so that so many patterns suffice.
     low, high = np.zeros(draws), np.full(draws, target + 8)
     for _ in range(28):
         middle = (low + high) / 2
-        reached = energies.log_sum(middle) >= target
+        reached = energies.log_sum(middle, *terms) >= target
         low, high = np.where(reached, low, middle), np.where(reached, middle, high)
     return (low + high) / 2
 
@@ -137,47 +139,55 @@ class _Energies:
         if self.d < 3 and ensemble == "spherical":
             raise ValueError(f"`d` must be at least 3 for spherical patterns, but it is {d}.")
         rng = np.random.default_rng(np.asarray(jax.random.key_data(one_key(key))).ravel())
-        self.overlap, self.log = _levels(ensemble, self.d)
+        self.overlap, self.log = _levels(ensemble, self.d, self.beta)
         self.above = np.logaddexp.accumulate(self.log)
         self.arrivals = np.log(np.cumsum(rng.exponential(size=(draws, _LARGEST)), axis=1))
         self.noise = rng.standard_normal(draws)
 
-    def log_sum(self, log_numbers, power=1, gain=None):
-        """ln Σ gain(ε) e^{power β d ε} of each draw, for gains > 0 at all levels, (draws,)."""
-        log_numbers = np.broadcast_to(log_numbers, self.noise.shape)
+    def terms(self, power=1, gain=None):
+        """ln[gain(ε) e^{power β d ε}] by level, for gains > 0, and what lies below each level.
+
+        That is ln of the expected term of a pattern that is there, and of its square.
+        """
         terms = power * self.beta * self.d * self.overlap
         terms = terms if gain is None else terms + np.log(gain)
+        below = (
+            np.append(np.logaddexp.accumulate((self.log + k * terms)[::-1])[::-1], -np.inf)
+            for k in (1, 2)
+        )
+        return terms, *below
+
+    def log_sum(self, log_numbers, terms, mean, square):
+        """ln of the sum of terms over all patterns of each draw, shape (draws,)."""
+        log_numbers = np.broadcast_to(log_numbers, self.noise.shape)
         ranks = self.arrivals - log_numbers[:, None]
         place = np.searchsorted(self.above, ranks)
         drawn = np.where(place < terms.size, terms[np.minimum(place, terms.size - 1)], -np.inf)
-        mean, second = (
-            self._rest(k * terms, log_numbers, ranks[:, -1], place[:, -1]) for k in (1, 2)
+        # Of the last level some patterns are drawn and some are not.
+        last = np.minimum(place[:, -1], terms.size - 1)
+        share = -np.expm1(np.minimum(ranks[:, -1] - self.above[last], 0))
+        with np.errstate(divide="ignore"):
+            part = self.above[last] + np.log(share)
+        more = place[:, -1] < terms.size
+        mean, square = (
+            np.where(more, log_numbers + np.logaddexp(part + k * terms[last], x[last + 1]), -np.inf)
+            for k, x in ((1, mean), (2, square))
         )
         some = np.isfinite(mean)
-        spread = np.exp(np.minimum(np.where(some, second / 2, 0) - np.where(some, mean, 0), 50))
+        spread = np.exp(np.minimum(np.where(some, square / 2, 0) - np.where(some, mean, 0), 50))
         rest = mean + np.log(np.maximum(1 + spread * self.noise, 1e-3))
         return np.logaddexp(np.logaddexp.reduce(drawn, axis=1), rest)
 
-    def _rest(self, terms, log_numbers, rank, place):
-        """ln of the expected Σ e^{terms} of all patterns beyond those that are drawn."""
-        below = np.append(np.logaddexp.accumulate((self.log + terms)[::-1])[::-1], -np.inf)
-        last = np.minimum(place, terms.size - 1)
-        # Of the last level some patterns are drawn and some are not.
-        share = -np.expm1(np.minimum(rank - self.above[last], 0))
-        with np.errstate(divide="ignore"):
-            part = self.above[last] + np.log(share) + terms[last]
-        total = log_numbers + np.logaddexp(part, below[last + 1])
-        return np.where(place < terms.size, total, -np.inf)
 
-
-def _levels(ensemble, d):
+def _levels(ensemble, d, beta):
     """Overlaps that a pattern may have, falling, and the logarithms of their chances."""
     if ensemble == "binary":
         factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, d + 1)))])
         chances = factorial[d] - factorial - factorial[::-1] - d * math.log(2)
         return 1 - 2 * np.arange(d + 1) / d, chances
     most = 1.0 if ensemble == "spherical" else max(3.0, 9 / math.sqrt(d))
-    edges = np.linspace(most, -most, _LEVELS + 1)
+    number = int(np.clip(2 * most * beta * d / _FINE, _FEWEST, _MOST))
+    edges = np.linspace(most, -most, number + 1)
     overlap = (edges[1:] + edges[:-1]) / 2
     if ensemble == "spherical":
         log = (d - 3) / 2 * np.log1p(-(overlap**2))

@@ -1,6 +1,7 @@
 """How many random patterns a read by softmax tells apart, and from how far: thresholds."""
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ..checks import is_concrete
 from .arguments import Numbers, bounded, one_of, reals
-from .random_energy import ENSEMBLES, free_entropy, spherical_overlap
+from .random_energy import ENSEMBLES, free_entropy, overlap_rate, spherical_overlap
 
 
 def softmax_rate(
@@ -89,6 +90,54 @@ def softmax_basin(load: Numbers, beta: Numbers, ensemble: str = "spherical") -> 
     if is_concrete(beta) and not (np.asarray(beta) > 0).all():
         raise ValueError(f"`beta` must be positive, but it is {np.asarray(beta).min():g}.")
     return free_entropy(load, beta, ensemble) / beta
+
+
+def separation_rate(
+    log_weight: Callable[[Array], Array], overlap: Numbers = 1.0, ensemble: str = "spherical"
+) -> Float[Array, "..."]:
+    """α(m) = min over ε in [0, m] of I(ε) + ψ(m) − ψ(ε), for any separation of weights e^{Nψ(ε)}.
+
+    It is the largest α at which a query with overlap m is drawn to its pattern among e^{αN} random
+    ones, as for `softmax_basin`. For softmax ψ(ε) = βε, and α(1) is `softmax_rate` of one pattern.
+    A power of degree κN has ψ(ε) = κ ln ε, and compact support has ψ = −∞ outside of it.
+
+    ```python
+    separation_rate(lambda overlap: 0.5 * jnp.log(overlap), ensemble="gaussian")  # 0.423
+    ```
+
+    **Arguments:**
+
+    - `log_weight`: ψ, a function of overlaps, shape (K, ...) -> the same shape, that does not
+      fall with them.
+    - `overlap`: m in (0, 1], any shape.
+    - `ensemble`: as of `overlap_rate`.
+
+    **Returns:** α in nats an entry, shape of `overlap`. It is found on a grid, to some 1e-6.
+
+    **Raises:** `ValueError` for an overlap out of its range, an unknown ensemble, or a function
+    that falls, is NaN or changes the shape.
+
+    **Source:** [lucibello2024exponential]
+    """
+    one_of("ensemble", ensemble, ENSEMBLES)
+    (overlap,) = reals(overlap=overlap)
+    bounded("overlap", overlap, 0, 1)
+    if is_concrete(overlap) and not (np.asarray(overlap) > 0).all():
+        raise ValueError("`overlap` must be positive, but there is one of 0.")
+    share = jnp.linspace(0, 1, 4097, dtype=overlap.dtype)
+    grid = share.reshape(-1, *[1] * overlap.ndim) * overlap[None]
+    log = jnp.asarray(log_weight(grid))
+    if log.shape != grid.shape:
+        raise ValueError(
+            f"`log_weight` must return the shape of the overlaps, {grid.shape}, but it returns "
+            f"{log.shape}."
+        )
+    if is_concrete(log) and not (np.asarray(log)[1:] >= np.asarray(log)[:-1]).all():
+        raise ValueError("`log_weight` must not fall with the overlap, nor be NaN, but it does.")
+    # Where there is no weight, there is no noise.
+    some = log > -jnp.inf
+    lead = jnp.where(some, log[-1:] - jnp.where(some, log, 0), jnp.inf)
+    return jnp.min(overlap_rate(grid, ensemble) + lead, axis=0)
 
 
 @jax.custom_jvp
