@@ -46,13 +46,8 @@ def equal_lengths(ax, run):
         one = softmax_rate(beta, ensemble, "one_pattern")
         both = r", $\alpha_c$" if ensemble == "spherical" else ""
         ax.plot(beta, one, color=colour, label=rf"{ensemble} $\alpha_1${both}")
-        ax.plot(
-            condensation_beta(load, ensemble),
-            load,
-            ":",
-            color=colour,
-            label=rf"{ensemble} $\beta_*$",
-        )
+        frozen = condensation_beta(load, ensemble)
+        ax.plot(frozen, load, ":", color=colour, label=rf"{ensemble} $\beta_*$")
         _thresholds(ax, run, ensemble, colour)
     ax.plot(beta, softmax_rate(beta, "binary"), "--", color="C2", label=r"binary $\alpha_c$")
     ax.legend(fontsize=8, loc="upper left")

@@ -43,7 +43,7 @@ MEMORIES = {
 # Sizes and draws until the first pattern is lost.
 FAILURES = {
     ("gaussian", 2.0): (((16, 22, 28, 36), 200), ((16, 24, 32, 40), 400)),
-    ("gaussian", 0.3): (((24, 40, 56), 100), ((24, 40, 56, 64), 300)),
+    ("gaussian", 0.3): (((24, 32, 44, 56), 250), ((24, 40, 56, 64), 300)),
     ("spherical", 0.5): (((12, 16, 20, 24), 16), ((12, 16, 20, 24, 26), 24)),
 }
 
@@ -232,6 +232,15 @@ def _ask(make: Callable, ensemble: str, shape, probes: int, runs: bool, counts, 
     return jax.lax.map(draw, keys)
 
 
+def _asked(run, make: Callable, ensemble: str, n: int, counts, overlaps, runs: bool):
+    """What `_ask` says of 16 queries of each memory, by numbers of patterns beside the query's."""
+    draws = run.pick("memories", quick=40, full=60)
+    keys = jax.random.split(jax.random.key(run.seed), draws)
+    shape = int(counts.max()) + 1, n
+    points = jnp.asarray(counts + 1), jnp.asarray(overlaps)
+    return _ask(make, ensemble, shape, 16, runs, *points, keys)
+
+
 class Kept(NamedTuple):
     """Which queries of memories are kept, and where that ends.
 
@@ -259,20 +268,9 @@ def build(beta: float) -> Callable:
 def loads_kept(run, ensemble: str, beta: float, make: Callable = build) -> Kept:
     """The load up to which patterns are kept that are their own queries."""
     n, low, high = run.pick(f"memories, {ensemble}", **MEMORIES[ensemble])
-    draws = run.pick("memories", quick=24, full=60)
     counts = np.unique(np.round(np.exp(np.linspace(low, high, 12) * n)).astype(int))
-    loads, ones = np.log(counts) / n, jnp.ones(counts.size)
-    # One pattern more: the query's own.
-    kept, _ = _ask(
-        make(beta),
-        ensemble,
-        (int(counts.max()) + 1, n),
-        16,
-        False,
-        jnp.asarray(counts + 1),
-        ones,
-        jax.random.split(jax.random.key(run.seed), draws),
-    )
+    loads = np.log(counts) / n
+    kept, _ = _asked(run, make(beta), ensemble, n, counts, np.ones(counts.size), runs=False)
     key = key_of(run, beta, n, 1)
     energies = draw_softmax_thresholds(ensemble, n, beta, draws=2000, key=key) / n
     edges = (loads[0] + _area(loads, kept)) / energies.mean()
@@ -282,20 +280,11 @@ def loads_kept(run, ensemble: str, beta: float, make: Callable = build) -> Kept:
 def overlaps_kept(run, ensemble: str, load: float, beta: float, make: Callable = build) -> Kept:
     """The overlap from which queries are kept."""
     n = run.pick("basins", quick=60, full=80)
-    draws = run.pick("memories", quick=24, full=60)
     count = round(math.exp(load * n))
     middle = float(softmax_basin(load, beta, ensemble))
     overlaps = np.linspace(0.4 * middle, min(1.4 * middle, 1), 16)
-    shares = _ask(
-        make(beta),
-        ensemble,
-        (count + 1, n),
-        16,
-        True,
-        jnp.full(overlaps.size, count + 1),
-        jnp.asarray(overlaps),
-        jax.random.split(jax.random.key(run.seed), draws),
-    )
+    counts = np.full(overlaps.size, count)
+    shares = _asked(run, make(beta), ensemble, n, counts, overlaps, runs=True)
     key = key_of(run, beta, n, 2)
     reads = draw_softmax_reads(ensemble, math.log(count), n, beta, draws=2000, key=key)
     energies = reads.log_sum / (beta * n)
