@@ -185,6 +185,10 @@ KEYED = {
         "evaluate.capacity_scan(Hebb(), 20, (2,), meaning='fixed_point', draws=1, key=0)"
     ),
     "ensemble": "evaluate.ensemble(Hebb(), lambda m, p, k: 0.0, 2, 4, draws=1, key=0)",
+    "draw_softmax_reads": ("evaluate.draw_softmax_reads('gaussian', 1.0, 4, 1.0, draws=1, key=0)"),
+    "draw_softmax_thresholds": (
+        "evaluate.draw_softmax_thresholds('gaussian', 4, 1.0, draws=1, key=0)"
+    ),
     "dense_classifier": (
         "models.dense_classifier(4, 2, memories=2, degree=2, temperature=1.0, key=0)"
     ),
