@@ -8,7 +8,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import PRNGKeyArray
 
-from ..checks import as_doubles, one_key, one_of, plain_number, whole_number
+from ..common.checks import as_doubles, one_key, one_of, plain_number, whole_number
 
 ENSEMBLES = ("spherical", "gaussian", "binary")
 # So many of the largest overlaps are drawn one by one.

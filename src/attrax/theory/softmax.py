@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..checks import is_concrete
+from ..common.checks import is_concrete
 from .arguments import Numbers, bounded, one_of, reals
 from .random_energy import ENSEMBLES, free_entropy, overlap_rate, spherical_overlap
 

@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attrax import Memory, retrieve
 from attrax.dynamics import Iterate
 from attrax.evaluate import draw_softmax_reads, draw_softmax_thresholds, retrieved
+from attrax.retrieval import retrieve
 from attrax.separation import Softmax
 from attrax.similarity import Dot
+from attrax.stores.rows import Memory
 from attrax.theory import (
     free_entropy,
     softmax_basin,
