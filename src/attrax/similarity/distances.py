@@ -52,6 +52,11 @@ class Euclidean(AbstractSimilarity):
         return "positive" if self.form == "reciprocal" else "non-positive"
 
     @property
+    def terms(self):
+        """Squares, but for exact distances, which are taken of scaled differences."""
+        return "differences" if self.exact and self.form == "distance" else "squares"
+
+    @property
     def bilinear(self):
         """Half the square is k·v − ½|k|² − ½|v|²."""
         return "shifted" if self.form == "half_square" else "no"
@@ -100,6 +105,7 @@ class Manhattan(AbstractSimilarity):
     """
 
     form: Literal["negative", "reciprocal"] = eqx.field(static=True, default="negative")
+    terms: ClassVar = "differences"
     rowwise: ClassVar[bool] = True
 
     def __check_init__(self):
@@ -138,6 +144,7 @@ class Minkowski(AbstractSimilarity):
     """
 
     p: float = eqx.field(static=True)
+    terms: ClassVar = "differences"
     range: ClassVar[Range] = "non-positive"
     rowwise: ClassVar[bool] = True
     centroid: ClassVar = None

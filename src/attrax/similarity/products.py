@@ -11,6 +11,7 @@ from ..arithmetic import (
     accumulate,
     inverse_root,
     is_constant,
+    is_far,
     products,
     range_scale,
     standardise,
@@ -46,6 +47,11 @@ class Dot(AbstractSimilarity):
     def range(self) -> Range:
         """Signed; the sum-normalised form is for non-negative data and so non-negative."""
         return "signed" if self.normalised == "none" else "non-negative"
+
+    @property
+    def terms(self):
+        """Products; the other form scales the query first."""
+        return "products" if self.normalised == "none" else "differences"
 
     @property
     def quadratic(self) -> bool:
@@ -188,13 +194,21 @@ class Correlation(AbstractSimilarity):
             alike = is_constant(keys, weight)
             offset = jnp.sum(keys * weight[None], axis=-1) / count
             keys = jnp.where(alike | (weight[None] == 0), 0.0, keys - offset[:, None])
+            left, around = products(keys, weight) / count, products(jnp.abs(keys), weight) / count
+            far = is_far(offset, around)
+            offset = jnp.where(far, left, offset)
+            left = jnp.where(far, left, 0.0)
+            keys = jnp.where(alike | (weight[None] == 0), 0.0, keys - left[:, None])
         sums = products(keys, weight)
         raw = products(jnp.square(keys), weight)
         floor = rounding * raw + count * jnp.square(rounding * offset)
         spread = inverse_root(_above(floor, raw - sums**2 / count))
         middle = jnp.sum(weight * query) / count
-        centred = weight * (query - middle)
-        own = jnp.sum(weight * jnp.square(query - middle))
+        centred = query - middle
+        left, around = (jnp.sum(weight * x) / count for x in (centred, jnp.abs(centred)))
+        centred = jnp.where(is_far(middle, around), centred - left, centred)
+        own = jnp.sum(weight * jnp.square(centred))
+        centred = weight * centred
         own = jnp.where(constant, 0.0, own)
         length = jnp.ones_like(own) if self.encoded else inverse_root(own)
         return jnp.where(constant, 0.0, products(keys, centred) * spread * length)

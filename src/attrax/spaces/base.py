@@ -52,6 +52,12 @@ class AbstractSpace(eqx.Module):
     lacks_energy: Declared[str | None]
     """Why there is no energy that descends; `None` where there is one."""
 
+    @property
+    def spread(self) -> Float[Array, ""] | None:
+        """How far apart states of different memories are, by which a state's rest is measured;
+        `None` where that is their own norm."""
+        return None
+
     @abstractmethod
     def read(self, state: PyTree) -> Reading:
         """One read: where a state is drawn to, entries that are known staying as they are."""

@@ -6,12 +6,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from ..arithmetic import accumulate, range_scale
 from ..checks import NoEnergyError
 from .base import Answer, Counting, Measured, Reading
 from .noise import Noisy, PlainNoise
 
 # Of one and the same row the squared norm of the mean differs from one by rounding alone.
 _EQUAL = 1e-5
+# How many rows tell how far apart they all are.
+_SOME = 16
 
 
 class KeySpace(Counting, Measured, Noisy):
@@ -41,6 +44,17 @@ class KeySpace(Counting, Measured, Noisy):
     def lacks_energy(self) -> str | None:
         """As of the memory."""
         return self.memory.lacks_energy
+
+    @property
+    def spread(self) -> Float[Array, ""] | None:
+        """The largest distance of some rows from the first; those of unit norm differ by it."""
+        memory = self.memory
+        if memory.similarity.encoded:
+            return None
+        rows = memory.keys[:: max(memory.keys.shape[0] // _SOME, 1)][:_SOME]
+        apart = rows.astype(accumulate(rows.dtype)) - rows[:1].astype(accumulate(rows.dtype))
+        scale = range_scale(apart.reshape(-1))[0]
+        return jnp.sqrt(jnp.max(jnp.sum(jnp.square(apart * scale), axis=-1))) / scale
 
     def read(self, state: Float[Array, " d"]) -> Reading:
         """One read that stays in key space; known entries stay as they are."""

@@ -2,7 +2,9 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from ..arithmetic import accumulate
 from ..separation import AbstractSeparation
 from ..similarity import AbstractSimilarity
 
@@ -58,6 +60,62 @@ def why_no_energy(
             f'{type(centroid).__name__}, not the sum of rows; pass projection="centroid".'
         )
     return None
+
+
+def why_out_of_range(
+    similarity: AbstractSimilarity,
+    name: str,
+    rows: np.ndarray,
+    queries: np.ndarray | None = None,
+    known: np.ndarray | None = None,
+) -> str | None:
+    """Why scores would leave the range of floats, or all vanish in it; `None` where they do not.
+
+    Infinite scores tie, and so do those that are zero: a memory would answer with the wrong rows.
+
+    **Arguments:**
+
+    - `similarity`: what rows are compared by.
+    - `name`: what is to be compared with the rows, for the text.
+    - `rows`: shape (N, d).
+    - `queries`: shape (..., d); the rows themselves if `None`.
+    - `known`: True for entries of the queries that count; all if `None`.
+    """
+    if similarity.terms == "relative" or not rows.size:
+        return None
+    limits = jnp.finfo(accumulate(rows.dtype))
+    largest, smallest = float(limits.max) / 8, float(limits.tiny) / float(limits.eps)
+    asked = rows if queries is None else queries
+    size = _size(asked)
+    # Numbers of any usual size need no look at the rows.
+    if max(smallest**0.25, 1e-8) < size < largest**0.25:
+        return None
+    degree = 1 if similarity.terms == "differences" else 2
+    if similarity.terms == "products":
+        reach = _size(rows) * size
+    else:
+        origin = rows[0].astype(np.float64)
+        apart = np.abs(asked.astype(np.float64) - origin)
+        reach = float(np.max(apart if known is None else np.where(known, apart, 0.0)))
+        if queries is not None:
+            reach = max(reach, _size(rows.astype(np.float64) - origin))
+        reach = reach**degree
+    if not reach * rows.shape[1] * degree**2 < largest:
+        what = "are beyond the range of"
+    elif 0 < reach < smallest:
+        what = "are below the range of"
+    else:
+        return None
+    return (
+        f"Scores of `{name}`, whose largest |entry| is {size:.3g}, {what} {limits.dtype} by "
+        f"{type(similarity).__name__}, so that rows could not be told apart: divide them by their "
+        "scale, rows and queries alike, or take a similarity in which it does not count, such as "
+        "attrax.similarity.Correlation()."
+    )
+
+
+def _size(array) -> float:
+    return float(max(np.max(array), -np.min(array), 0.0))
 
 
 def check_fields(memory) -> None:

@@ -21,7 +21,7 @@ from ..similarity.centroids import AbstractSummedCentroid
 from ..spaces.keys import KeySpace
 from ..spaces.store import AbstractStore
 from . import storage
-from .checks import check_domain, check_fields, why_no_energy
+from .checks import check_domain, check_fields, why_no_energy, why_out_of_range
 from .storage import Placement
 
 if TYPE_CHECKING:
@@ -116,7 +116,12 @@ class Memory(AbstractStore):
             similarity = Correlation(encoded=True)
         elif not isinstance(similarity, AbstractSimilarity):
             similarity = SimilarityFunction(similarity)
-        similarity.check("patterns", _taking_part(patterns, filled))
+        there = _taking_part(patterns, filled)
+        similarity.check("patterns", there)
+        if is_concrete(there) and (
+            why := why_out_of_range(similarity, "patterns", np.asarray(there))
+        ):
+            raise ValueError(why)
         self.heteroassociative = values is not None
         given = patterns
         if similarity.encoded:
@@ -207,6 +212,19 @@ class Memory(AbstractStore):
         """That of the rows; at least 32 bits where queries are standardised first."""
         return accumulate(self.dtype) if self.similarity.encoded else self.dtype
 
+    @property
+    def lacks_scores(self) -> Callable[[str, Array, Array | None], str | None]:
+        """See `AbstractStore.lacks_scores`; nothing is said under jit."""
+
+        def why(name, queries, known=None):
+            if not is_concrete(self.keys, self.filled, queries, known):
+                return None
+            rows = np.asarray(self.keys)
+            mask = None if known is None else np.asarray(known)
+            return why_out_of_range(self.similarity, name, rows, np.asarray(queries), mask)
+
+        return why
+
     def __len__(self) -> int:
         """How many rows are filled."""
         return self.keys.shape[0] if self.filled is None else int(jnp.sum(self.filled))
@@ -269,6 +287,7 @@ class Memory(AbstractStore):
         key = as_floats("key", key, ndim=1, dtype=self.keys.dtype)
         self._check_width("key", key)
         self.similarity.check("key", key[None])
+        self.check_queries("key", key)
         if self.heteroassociative != (value is not None):
             raise ValueError(
                 "`value` must be given: this memory was made with values."
@@ -383,6 +402,7 @@ class Memory(AbstractStore):
                 f"{query.shape}. Use jax.vmap(memory)(queries) or attrax.retrieve."
             )
         self._check_width("query", query)
+        self.check_queries("query", query)
         return query
 
     def _check_width(self, name, array):
