@@ -52,6 +52,11 @@ class Euclidean(AbstractSimilarity):
         return "positive" if self.form == "reciprocal" else "non-positive"
 
     @property
+    def steep(self) -> bool:
+        """The reciprocal, which is infinite at a match."""
+        return self.form == "reciprocal"
+
+    @property
     def terms(self):
         """Squares, but for exact distances, which are taken of scaled differences."""
         return "differences" if self.exact and self.form == "distance" else "squares"
@@ -111,6 +116,11 @@ class Manhattan(AbstractSimilarity):
     def __check_init__(self):
         """Refuse unknown forms."""
         one_of("form", self.form, ("negative", "reciprocal"))
+
+    @property
+    def steep(self) -> bool:
+        """The reciprocal, which is infinite at a match."""
+        return self.form == "reciprocal"
 
     @property
     def range(self) -> Range:

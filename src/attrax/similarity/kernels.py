@@ -113,6 +113,11 @@ class NonNegative(AbstractSimilarity):
         return self.inner.rows
 
     @property
+    def steep(self) -> bool:
+        """The two reciprocals."""
+        return self.how != "rectify"
+
+    @property
     def terms(self):
         """As of the inner similarity."""
         return self.inner.terms

@@ -199,6 +199,8 @@ class Correlation(AbstractSimilarity):
             offset = jnp.where(far, left, offset)
             left = jnp.where(far, left, 0.0)
             keys = jnp.where(alike | (weight[None] == 0), 0.0, keys - left[:, None])
+        else:
+            keys = keys - _pivot(keys)[:, None]
         sums = products(keys, weight)
         raw = products(jnp.square(keys), weight)
         floor = rounding * raw + count * jnp.square(rounding * offset)
@@ -216,3 +218,15 @@ class Correlation(AbstractSimilarity):
 
 def _above(floor: Float[Array, "*n"], squares: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return jnp.where(squares > floor, squares, 0.0)
+
+
+def _pivot(keys: Float[Array, "n d"]) -> Float[Array, " n"]:
+    """What most entries of a row have in common, where that is much; else nothing.
+
+    A few entries far off, which may not be known, leave the others next to one another and far from
+    the mean of all: their spread would be lost in its square.
+    """
+    some = keys[:, :: max(keys.shape[1] // 9, 1)]
+    middle = jnp.median(some, axis=-1)
+    around = jnp.median(jnp.abs(some - middle[:, None]), axis=-1)
+    return jnp.where((around > 0) & is_far(middle, around), middle, 0.0)

@@ -21,7 +21,15 @@ from ..similarity.centroids import AbstractSummedCentroid
 from ..spaces.keys import KeySpace
 from ..spaces.store import AbstractStore
 from . import storage
-from .checks import check_domain, check_fields, why_no_energy, why_out_of_range
+from .checks import (
+    check_codes,
+    check_domain,
+    check_fields,
+    check_steep,
+    why_no_distribution,
+    why_no_energy,
+    why_out_of_range,
+)
 from .storage import Placement
 
 if TYPE_CHECKING:
@@ -64,8 +72,8 @@ class Memory(AbstractStore):
     - `block`: rows read at a time. `None` chooses: about a megabyte of keys once there are many.
 
     **Raises:** `ValueError` for wrong shapes, NaN, no rows at all, scores outside the separation's
-    domain, or rows too alike to choose β for; `TypeError` if `similarity` or `separation` is
-    neither.
+    domain or the range of floats, or rows too alike to choose β for; `TypeError` if `similarity`
+    or `separation` is neither.
 
     **Source:** [millidge2022universal]
     """
@@ -94,7 +102,7 @@ class Memory(AbstractStore):
         capacity: int | None = None,
         block: int | None = None,
     ):
-        patterns = as_floats("patterns", patterns, ndim=2)
+        given, patterns = patterns, as_floats("patterns", patterns, ndim=2)
         count, width = patterns.shape
         if count == 0 or width == 0:
             raise ValueError(
@@ -116,6 +124,8 @@ class Memory(AbstractStore):
             similarity = Correlation(encoded=True)
         elif not isinstance(similarity, AbstractSimilarity):
             similarity = SimilarityFunction(similarity)
+        if similarity.discrete:
+            check_codes(given, patterns)
         there = _taking_part(patterns, filled)
         similarity.check("patterns", there)
         if is_concrete(there) and (
@@ -128,6 +138,7 @@ class Memory(AbstractStore):
             values = patterns if values is None else values
             patterns = _standardised(patterns)
         if separation is None:
+            check_steep(similarity)
             separation = Softmax(default_beta(similarity, patterns, filled, given))
         elif not isinstance(separation, AbstractSeparation):
             separation = SeparationFunction(separation)
@@ -221,7 +232,9 @@ class Memory(AbstractStore):
                 return None
             rows = np.asarray(self.keys)
             mask = None if known is None else np.asarray(known)
-            return why_out_of_range(self.similarity, name, rows, np.asarray(queries), mask)
+            asked = np.asarray(queries)
+            why = why_no_distribution(self.similarity, name, asked, mask)
+            return why or why_out_of_range(self.similarity, name, rows, asked, mask)
 
         return why
 
