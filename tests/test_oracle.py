@@ -148,41 +148,32 @@ SIMILARITIES = {
 }
 PAIRS = (
     ("default", "default"),
-    ("default", "softmax"),
-    ("correlation", "entmax"),
     ("correlation", "threshold"),
-    ("cosine", "softmax"),
     ("cosine", "entmax 1.25"),
-    ("dot", "softmax"),
     ("dot", "max"),
     ("dot", "exponential"),
     ("function", "softmax"),
     ("dot of shares", "square"),
     ("half square", "default"),
-    ("half square", "softmax"),
-    ("square", "max"),
+    ("square", "softmax"),
     ("distance", "sparsemax"),
     ("exact half square", "max"),
     ("exact distance", "three"),
     ("reciprocal", "cube by sum"),
-    ("reciprocal", "log"),
-    ("manhattan", "default"),
-    ("manhattan", "max"),
+    ("manhattan", "entmax"),
     ("manhattan reciprocal", "identity by sum"),
     ("minkowski 3", "softmax"),
     ("minkowski 16", "ghost"),
     ("chebyshev", "max"),
     ("hamming", "default"),
-    ("hamming", "max"),
     ("divergence", "default"),
     ("reverse divergence", "exponential by sum"),
     ("reciprocal divergence", "max"),
     ("jensen-shannon", "default"),
     ("inverted jensen-shannon", "shares"),
-    ("jaccard", "default"),
     ("jaccard", "function"),
     ("kernel", "identity"),
-    ("bounded", "cube by sum"),
+    ("bounded", "log"),
     ("reciprocal manhattan", "max"),
     ("rectified cosine", "rectified"),
 )
@@ -203,7 +194,8 @@ class Program(NamedTuple):
 def programs():
     """Every pair, with shapes, masks and types in turn; or all of them."""
     if DRAWS > 500:
-        for pair in PAIRS:
+        wide = ("cosine", "softmax"), ("half square", "softmax"), ("manhattan", "max")
+        for pair in (*PAIRS, *wide, ("hamming", "max"), ("jaccard", "default")):
             for shape in SHAPES:
                 for dtype in ("float32", "float16", "bfloat16", "float64"):
                     for known in KNOWN:
@@ -217,7 +209,7 @@ def programs():
     few = ("default", "default"), ("cosine", "softmax"), ("half square", "softmax")
     for i, pair in enumerate((*few, ("divergence", "default"))):
         yield Program(*pair, SHAPES[1], ("float16", "bfloat16")[i % 2], KNOWN[i % 2], runs[i % 2])
-    for i, pair in enumerate((*few, ("jensen-shannon", "default"))):
+    for i, pair in enumerate((*few[:2], ("jensen-shannon", "default"))):
         yield Program(*pair, SHAPES[i % 3], "float64", KNOWN[i % 3], runs[i % 2])
 
 
@@ -472,8 +464,8 @@ def in_mode(state, rows, weights, off):
 
 
 REASONS = {
-    r"holds infinity|too large for": lambda f: f.largest > f.limit,
-    r"would become zero|too small for": lambda f: f.smallest_row < f.tiny,
+    r"holds (infinity|.*too large for)": lambda f: f.largest > f.limit,
+    r"holds nothing above": lambda f: f.smallest_row < f.tiny,
     r"are constant": lambda f: f.constant,
     r"zero throughout": lambda f: f.zero_row,
     r"can hardly be told apart": lambda f: f.gap <= f.rounding,
@@ -600,6 +592,10 @@ def judge(program, numbers):
 
 def judge_one(exact, memory, query, mask, one, end):
     scores, errors = exact.score(query, mask)
+    own = exact.similarity.scores in (oracle.squared_features, oracle.dot)
+    if own and abs(scores).max() + errors.max() > exact.limits.max / 8:
+        # Of functions of one's own attrax cannot know how large their terms are.
+        return
     if mask is None:
         found = np.asarray(memory.scores(query.astype(np.float64)), WIDE)
         close = (abs(found - scores) <= errors + 4 * exact.limits.eps * abs(scores)) | (
