@@ -464,7 +464,7 @@ def in_mode(state, rows, weights, off):
 
 
 REASONS = {
-    r"holds (infinity|.*too large for)": lambda f: f.largest > f.limit,
+    r"`(patterns|queries)` holds (infinity|.*too large for)": lambda f: f.largest > f.limit,
     r"holds nothing above": lambda f: f.smallest_row < f.tiny,
     r"are constant": lambda f: f.constant,
     r"zero throughout": lambda f: f.zero_row,
