@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate, range_scale
-from ..checks import NoEnergyError
+from ..common.arithmetic import accumulate, range_scale
+from ..common.checks import NoEnergyError
 from .base import Answer, Counting, Measured, Reading
 from .noise import Noisy, PlainNoise
 

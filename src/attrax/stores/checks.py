@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arithmetic import accumulate
-from ..checks import is_concrete, native
+from ..common.arithmetic import accumulate
+from ..common.checks import is_concrete, native
 from ..separation import AbstractSeparation
 from ..similarity import AbstractSimilarity
 
