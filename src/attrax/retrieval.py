@@ -49,6 +49,9 @@ class Retrieval(eqx.Module):
       would take another: it is the last of `energies` with `path=True`.
     - `memories` (...): how many memories share the weight at the end, 1 for a clean recall;
       `None` for separations whose weights do not sum to one.
+    - `index` (...): the stored row that the answer stands for: the one that scored best in the read
+      that gave the answer, the first of several; −1 if no row takes part, and `None` for memories
+      that keep no rows. At an attractor it is the row that the state is most like.
     - `path` (..., steps + 1, v): all states, the query first; for memories with values, or with
       rows that are standardised, what was read in each step. `None` unless asked for.
     - `energies` (..., steps + 1): along the path; `None` likewise. With `known`, reads answer to
@@ -62,6 +65,7 @@ class Retrieval(eqx.Module):
     steps: Int[Array, "*q"]
     energy: Float[Array, "*q"] | None
     memories: Float[Array, "*q"] | None
+    index: Int[Array, "*q"] | None
     path: Float[Array, "*q s v"] | None
     energies: Float[Array, "*q s"] | None
     certificate: Certificate | None
@@ -133,7 +137,7 @@ class Retrieval(eqx.Module):
         outcome = self.outcome
         if isinstance(outcome, Outcome):
             rows.append(("outcome", repr(outcome).partition(": ")[2] or repr(outcome)))
-        for name in ("steps", "energy", "memories"):
+        for name in ("steps", "energy", "memories", "index"):
             value = getattr(self, name)
             if value is not None:
                 rows.append((name, spread(value)))
@@ -356,6 +360,7 @@ def _one(how: _How, query, known, key) -> Retrieval:
         run.steps,
         None if how.dynamics.single else answer.energy,
         memories,
+        answer.best,
         states,
         energies,
         certificate,

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 # What leaves must declare, as a class variable, a property or a field; see attrax.separation.base.
 if TYPE_CHECKING:
@@ -19,11 +19,14 @@ class Reading(NamedTuple):
     - `state`: the state that was read.
     - `value`: where it is drawn to.
     - `memories` (): how many memories share the weight; `None` where that says nothing.
+    - `best` (): the index of the row that the state is most like; `None` where there are no rows,
+      or `answer` finds it.
     """
 
     state: PyTree
     value: PyTree
     memories: Float[Array, ""] | None = None
+    best: Int[Array, ""] | None = None
 
 
 class Answer(NamedTuple):
@@ -32,11 +35,14 @@ class Answer(NamedTuple):
     - `state` (v,): what the memory answers.
     - `energy` (): of the state in which the run ended; `None` where there is none.
     - `memories` (): how many memories share the weight; `None` where that says nothing.
+    - `best` (): the index of the row that the answer stands for, −1 if no row takes part; `None`
+      where there are no rows.
     """
 
     state: Float[Array, " v"]
     energy: Float[Array, ""] | None
     memories: Float[Array, ""] | None
+    best: Int[Array, ""] | None = None
 
 
 class AbstractSpace(eqx.Module):

@@ -48,7 +48,9 @@ class KeySpace(Counting, Measured, Noisy):
         value = reading.value
         if self.known is not None:
             value = jnp.where(self.known, self.initial, value)
-        return Reading(state, value, self._memories(reading))
+        # Where `answer` passes over the rows once more, no step need look for the best of them.
+        best = reading.best if self.memory.values is None else None
+        return Reading(state, value, self._memories(reading), best)
 
     def energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The memory's energy of a state in key space.
@@ -73,9 +75,9 @@ class KeySpace(Counting, Measured, Noisy):
         reading = self.read(state) if reading is None else reading
         energy = self.memory.state_energy(state) if self.lacks_energy is None else None
         if self.memory.values is None:
-            return Answer(state, energy, reading.memories)
+            return Answer(state, energy, reading.memories, reading.best)
         values = self.memory.read(reading.state, self.known)
-        return Answer(self._completed(values.value), energy, reading.memories)
+        return Answer(self._completed(values.value), energy, reading.memories, values.best)
 
     def record(self, path: Float[Array, "s d"]) -> Float[Array, "s v"]:
         """The states of a run as they are to be seen, the start first.
