@@ -297,7 +297,10 @@ def _blockwise_jvp(primals, tangents):
         moved = -ratio(total[0], by_threshold[0])
         total = jax.tree.map(lambda a, b: a + moved * b, total, by_threshold)
     tangent = Sums(jax.tree.map(lambda leaf: moved, sums.reference), *total)
-    return (sums, leader), (tangent, _Leader(jnp.zeros_like(leader.score), None))
+    return (sums, leader), (
+        tangent,
+        leader._replace(score=jnp.zeros_like(leader.score), index=None),
+    )
 
 
 def _push(function, primals, tangents):

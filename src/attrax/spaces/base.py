@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 # What leaves must declare, as a class variable, a property or a field; see attrax.separation.base.
 if TYPE_CHECKING:
@@ -112,6 +112,27 @@ class Counting(AbstractSpace):
     def count_different(self, reading: Reading) -> Float[Array, ""] | None:
         """How many memories share the weight of a read, equal ones counted as one where that is
         seen; `None` where that says nothing."""
+
+
+class Comparing(AbstractSpace):
+    """A space whose store keeps rows, each of which scores a state."""
+
+    @property
+    @abstractmethod
+    def there(self) -> Bool[Array, " n"]:
+        """The rows that take part."""
+
+    @abstractmethod
+    def row(self, index: Int[Array, ""]) -> Float[Array, " d"]:
+        """A stored row as a state, as if it had been the query."""
+
+    @abstractmethod
+    def compare(self, state: Float[Array, " d"]) -> Float[Array, " n"]:
+        """The score of each row with a state, larger ones closer; by known entries alone."""
+
+    @abstractmethod
+    def compare_with_itself(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """The score that a row would have which were the state itself."""
 
 
 class Relaxing(AbstractSpace):

@@ -4,17 +4,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..checks import NoEnergyError
-from .base import Answer, Counting, Measured, Reading
+from .base import Answer, Comparing, Counting, Measured, Reading
 from .noise import Noisy, PlainNoise
 
 # Of one and the same row the squared norm of the mean differs from one by rounding alone.
 _EQUAL = 1e-5
 
 
-class KeySpace(Counting, Measured, Noisy):
+class KeySpace(Comparing, Counting, Measured, Noisy):
     """States of a `Memory` for one query, with the query's known entries held.
 
     Reads stay in key space; values are applied once, in `answer`. Where only some entries are
@@ -93,6 +93,28 @@ class KeySpace(Counting, Measured, Noisy):
         if self.memory.heteroassociative:
             return read
         return jnp.concatenate([self.query[None].astype(read.dtype), read[:-1]])
+
+    @property
+    def there(self) -> Bool[Array, " n"]:
+        """The rows that are filled."""
+        filled = self.memory.filled
+        return jnp.ones(self.memory.keys.shape[:1], bool) if filled is None else filled
+
+    def row(self, index: Int[Array, ""]) -> Float[Array, " d"]:
+        """See `Comparing.row`."""
+        state = self.memory.encode(self.memory.keys[index], self.known)
+        return state if self.known is None else jnp.where(self.known, state, 0.0)
+
+    def compare(self, state: Float[Array, " d"]) -> Float[Array, " n"]:
+        """See `Comparing.compare`."""
+        return self.memory.state_scores(state, self.known)
+
+    def compare_with_itself(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """See `Comparing.compare_with_itself`."""
+        similarity, rows = self.memory.similarity, state[None]
+        if self.known is None:
+            return similarity(rows, state)[0]
+        return similarity(rows, state, self.known.astype(state.dtype))[0]
 
     @property
     def lacks_noise(self) -> None:
