@@ -52,8 +52,9 @@ class Retrieval(eqx.Module):
     - `memories` (...): how many memories share the weight at the end, 1 for a clean recall;
       `None` for separations whose weights do not sum to one.
     - `index` (...): the stored row that the answer stands for: the one that scored best in the read
-      that gave the answer, the first of several; −1 if no row takes part, and `None` for memories
-      that keep no rows. At an attractor it is the row that the state is most like.
+      that gave the answer, and the first of those that tie up to rounding. At an attractor it is
+      the row that the state is most like. It is −1 if no row takes part, and `None` for memories
+      that keep no rows.
     - `confidence` (...): how sure it is, from 0 to 1, that the query is a damaged copy of that row,
       and not of something unrelated to what is stored; `None` unless asked for.
     - `path` (..., steps + 1, v): all states, the query first; for memories with values, or with
