@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..checks import as_doubles, positive, whole_number
-from ..display import results
+from ..common.checks import as_doubles, positive, whole_number
+from ..common.display import results
 from ..hierarchical import HierarchicalMemory
 from .descents import arrays, moving, velocity
 

@@ -10,8 +10,8 @@ from jax.scipy.special import betainc, ndtr, ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..checks import as_floats, is_concrete, number, plain_number
-from ..display import results
+from ..common.checks import as_floats, is_concrete, number, plain_number
+from ..common.display import results
 
 
 @results

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, PyTree
 
-from ..checks import as_doubles, one_key, whole_number
-from ..display import results
+from ..common.checks import as_doubles, one_key, whole_number
+from ..common.display import results
 from .probes import whole_numbers
 
 

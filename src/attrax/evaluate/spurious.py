@@ -10,9 +10,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..arithmetic import accumulate, products
-from ..checks import as_floats, is_concrete
-from ..display import facts, results, summed
+from ..common.arithmetic import accumulate, products
+from ..common.checks import as_floats, is_concrete
+from ..common.display import facts, results, summed
 from ..spaces.units import check_states
 
 # Patterns that are tried beside as many as a mixture has: by chance, one that is not part of the

@@ -15,9 +15,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..arithmetic import accumulate, weighted
-from ..checks import as_array, as_floats, one_key
-from ..display import results
+from ..common.arithmetic import accumulate, weighted
+from ..common.checks import as_array, as_floats, one_key
+from ..common.display import results
 from ..separation import AbstractSeparation
 from .criteria import exact_row, fractions, squared_error
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ..checks import NoEnergyError
+from ..common.checks import NoEnergyError
 from .base import Answer, Comparing, Counting, Measured, Reading
 from .noise import Noisy, PlainNoise
 
