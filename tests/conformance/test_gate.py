@@ -6,6 +6,7 @@ import inspect
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas
 import pytest
 
 import attrax
@@ -218,7 +219,6 @@ def test_pictures_show_masked_entries_as_missing():
 
 
 def test_nullable_columns_are_numbers():
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(BASE, columns=list("abcde"))
     for kind in ("Float64", "Int64", "Float32", "UInt8"):
         np.testing.assert_array_equal(memory(frame.astype(kind)).keys, BASE)
