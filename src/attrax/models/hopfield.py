@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ..checks import as_floats, positive, whole_number
+from ..common.checks import as_floats, positive, whole_number
 from ..hierarchical import (
     AbstractLagrangian,
     HierarchicalMemory,
