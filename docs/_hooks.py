@@ -141,10 +141,10 @@ def _module(thing: object) -> str:
 def _public() -> dict[str, object]:
     """Every public object: the names of the root, and of each room one level down."""
     attrax = importlib.import_module("attrax")
-    errors = importlib.import_module("attrax.checks")
+    errors = importlib.import_module("attrax.common.checks")
     found: dict[int, tuple[str, object]] = {}
     names = {f"attrax.{name}" for name in attrax.__all__ if not name.startswith("_")}
-    names |= {f"attrax.checks.{name}" for name, it in vars(errors).items() if _is_error(it)}
+    names |= {f"attrax.common.checks.{name}" for name, it in vars(errors).items() if _is_error(it)}
     for info in pkgutil.iter_modules(attrax.__path__, "attrax."):
         if (info.ispkg or info.name == "attrax.plot") and info.name != "attrax.papers":
             module = importlib.import_module(info.name)

@@ -33,7 +33,7 @@ IGNORED = shutil.ignore_patterns(".venv*", ".git", ".cache", "__pycache__", "sit
 
 # Where the mathematics is, and the tests that a change there has to pass, nearest first.
 TESTS = {
-    "arithmetic.py": ("similarity", "separation", "conformance", "stores"),
+    "common/arithmetic.py": ("similarity", "separation", "conformance", "stores"),
     "similarity": ("similarity", "conformance", "stores", "test_retrieval.py"),
     "separation": ("separation", "conformance", "stores", "test_retrieval.py"),
     "stores": ("stores", "test_retrieval.py", "dynamics", "models", "conformance"),

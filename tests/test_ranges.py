@@ -10,7 +10,7 @@ import pytest
 import attrax
 from attrax import separation as sep
 from attrax import similarity as sim
-from attrax.arithmetic import log_sum_exp, standardise
+from attrax.common.arithmetic import log_sum_exp, standardise
 from jitted import jitted
 
 ROWS, WIDTH = 12, 64

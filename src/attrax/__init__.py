@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from . import theory as theory
     from . import training as training
     from .bibliography import citation as citation
-    from .checks import FileFormatError as FileFormatError
-    from .checks import NoEnergyError as NoEnergyError
+    from .common.checks import FileFormatError as FileFormatError
+    from .common.checks import NoEnergyError as NoEnergyError
     from .compilation import enable_compilation_cache as enable_compilation_cache
     from .dynamics.base import Outcome as Outcome
     from .hierarchical.memory import HierarchicalMemory as HierarchicalMemory
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from .stores.rows import Memory as Memory
 
 _HOMES = {
-    "FileFormatError": "checks",
+    "FileFormatError": "common.checks",
     "HierarchicalMemory": "hierarchical.memory",
     "MatrixMemory": "stores.matrix",
     "Memory": "stores.rows",
-    "NoEnergyError": "checks",
+    "NoEnergyError": "common.checks",
     "Outcome": "dynamics.base",
     "Retrieval": "retrieval",
     "citation": "bibliography",

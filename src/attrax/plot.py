@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import as_doubles
+from .common.checks import as_doubles
 from .evaluate.bands import Band
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from .buckets import bucket, cut, join, take
-from .checks import (
+from .common.buckets import bucket, cut, join, take
+from .common.checks import (
     as_floats,
     as_mask,
     as_type,
@@ -21,7 +21,7 @@ from .checks import (
     shape_of,
     whole_number,
 )
-from .display import lines, shaped, spread, table
+from .common.display import lines, shaped, spread, table
 from .dynamics.asynchronous import Asynchronous
 from .dynamics.base import AbstractDynamics, Outcome, check_dynamics, check_key
 from .dynamics.certificate import Certificate

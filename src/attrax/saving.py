@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 
-from .checks import FileFormatError
-from .files import replace_file
+from .common.checks import FileFormatError
+from .common.files import replace_file
 from .version import __version__
 
 _MAGIC = b"ATTRAX\x001"

@@ -33,7 +33,7 @@ CLASSES = {
 }
 # What may be asked for by name, and why.
 NAMES = {
-    ("checks.py", "__name__"): "functions have one, what else can be called need not",
+    ("common/checks.py", "__name__"): "functions have one, what else can be called need not",
     ("bibliography.py", "__name__"): "anything at all may be cited",
     ("bibliography.py", "__qualname__"): "anything at all may be cited",
     ("training/checkpoint.py", "_fields"): "named tuples have no class in common",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from attrax import Memory, Outcome, retrieve
-from attrax.checks import NoEnergyError
+from attrax.common.checks import NoEnergyError
 from attrax.dynamics import Euler, FixedPoint, Flow, certify
 from attrax.hierarchical import (
     DenseSynapse,

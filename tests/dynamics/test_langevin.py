@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 import attrax
 from attrax import Outcome
-from attrax.checks import NoEnergyError
+from attrax.common.checks import NoEnergyError
 from attrax.dynamics.langevin import Langevin
 from attrax.hierarchical import (
     Absolute,

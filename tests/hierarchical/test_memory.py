@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import attrax
-from attrax.checks import NoEnergyError
+from attrax.common.checks import NoEnergyError
 from attrax.dynamics import Euler
 from attrax.hierarchical import (
     AbstractSynapse,

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attrax.checks import NoEnergyError
+from attrax.common.checks import NoEnergyError
 from attrax.hierarchical import (
     Absolute,
     ConvexFunction,

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from attrax import papers
-from attrax.files import replace_file
+from attrax.common.files import replace_file
 from attrax.papers import pool, show
 from attrax.papers.contract import (
     Claim,

@@ -33,7 +33,7 @@ def test_no_drawn_state_is_better(name):
         rng = np.random.default_rng(0)
         rows = registry.rows_of(part, rng, np.float64)
         if name == "correlation_encoded":
-            from attrax.arithmetic import standardise
+            from attrax.common.arithmetic import standardise
 
             rows = jitted(standardise, rows)
         for signed in (False, True):

@@ -16,7 +16,7 @@ import pytest
 import attrax
 from attrax import hierarchical as hi
 from attrax import separation as sep
-from attrax.checks import POSITIVE, is_marked
+from attrax.common.checks import POSITIVE, is_marked
 from attrax.dynamics import FixedPoint, Iterate
 from attrax.hierarchical import DenseSynapse, HierarchicalMemory, LateralSynapse, Neurons
 from attrax.training import Trained, train

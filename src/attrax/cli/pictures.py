@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from ..common.files import replace_file
 from ..data.dataset import DatasetFormatError, require
 from ..data.decode import decode, fit, look, open_image
 from ..data.images import FORMATS, SUFFIXES, image_files, is_image
-from ..files import replace_file
 from .wrong import WrongCall
 
 # JPEG and lossy WebP files do not keep a colour exactly.

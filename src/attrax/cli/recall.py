@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from ..common.files import replace_file
 from ..compilation import enable_compilation_cache
 from ..dynamics import Iterate
 from ..dynamics.base import Outcome
-from ..files import replace_file
 from ..retrieval import Retrieval, retrieve
 from ..stores.rows import Memory
 from .damage import chosen, damaged, known_entries

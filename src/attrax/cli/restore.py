@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from ..common.files import replace_file
 from ..compilation import enable_compilation_cache
 from ..data.images import MAX_VALUES
-from ..files import replace_file
 from ..retrieval import retrieve
 from ..stores.rows import Memory
 from . import pictures

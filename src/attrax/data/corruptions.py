@@ -13,7 +13,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..checks import as_floats, one_key
+from ..common.checks import as_floats, one_key
 from .known import checked_fraction, checked_scalar, drop_mask, known_inpaint, known_rows
 
 

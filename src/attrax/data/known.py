@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, PRNGKeyArray
 
-from ..checks import native, one_key
+from ..common.checks import native, one_key
 
 
 def drop_mask(

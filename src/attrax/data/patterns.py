@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..buckets import cut, rounded
-from ..checks import one_key
+from ..common.buckets import cut, rounded
+from ..common.checks import one_key
 
 _KINDS = ("binary", "gaussian", "unit")
 

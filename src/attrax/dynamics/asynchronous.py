@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ..checks import whole_number
+from ..common.checks import whole_number
 from ..spaces.units import OverlappingUnits, PairedUnits, decided
 from .base import Outcome
 from .engine import AbstractStepping, ending

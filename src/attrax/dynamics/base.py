@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from ..arithmetic import accumulate, range_scale
-from ..checks import check_index, is_concrete, number, whole_number
-from ..display import shaped
+from ..common.arithmetic import accumulate, range_scale
+from ..common.checks import check_index, is_concrete, number, whole_number
+from ..common.display import shaped
 from ..spaces.base import AbstractSpace, Measured, Reading, Relaxing
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..checks import NoEnergyError, is_concrete
-from ..display import shaped
+from ..common.checks import NoEnergyError, is_concrete
+from ..common.display import shaped
 from ..spaces.base import AbstractSpace
 from .base import magnitude
 

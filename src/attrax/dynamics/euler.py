@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
-from ..checks import positive
+from ..common.arithmetic import accumulate
+from ..common.checks import positive
 from .base import (
     Outcome,
     checked_limits,

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
-from ..checks import is_concrete, number, whole_number
+from ..common.arithmetic import accumulate
+from ..common.checks import is_concrete, number, whole_number
 from ..spaces.units import OverlappingUnits, PairedUnits, decided
 from .base import Outcome, scheduled
 from .engine import AbstractStepping

@@ -7,7 +7,7 @@ import jax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..checks import is_concrete, positive
+from ..common.checks import is_concrete, positive
 from .base import Outcome, advance, checked_limits, difference, rests
 from .engine import AbstractStepping, ending, unread
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from ..checks import NoEnergyError, is_concrete, number, positive, whole_number
+from ..common.checks import NoEnergyError, is_concrete, number, positive, whole_number
 from ..spaces.noise import AbstractGeometry, Noisy
 from .base import Outcome, choose, difference, finite, scheduled
 from .engine import AbstractStepping, ending

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..checks import as_array, is_concrete, native
+from ..common.checks import as_array, is_concrete, native
 from ..spaces.base import AbstractSpace
 from ..spaces.units import OverlappingUnits, PairedUnits
 from .engine import anywhere

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..checks import as_doubles, positive, whole_number
+from ..common.checks import as_doubles, positive, whole_number
 from ..hierarchical import HierarchicalMemory
 from .descents import arrays, moving, velocity
 

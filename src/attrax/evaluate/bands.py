@@ -10,7 +10,7 @@ from jax.scipy.special import betainc, ndtr, ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..checks import as_floats, is_concrete, number, plain_number
+from ..common.checks import as_floats, is_concrete, number, plain_number
 
 
 class Band(NamedTuple):

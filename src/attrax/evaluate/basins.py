@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..checks import as_floats, one_key, whole_number
+from ..common.checks import as_floats, one_key, whole_number
 from ..dynamics.base import AbstractDynamics, check_dynamics
 from ..spaces.units import Units, check_states
 from .bands import Band, check_confidence, pooled_bands

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..checks import is_concrete, one_key, plain_number, whole_number
+from ..common.checks import is_concrete, one_key, plain_number, whole_number
 from ..dynamics.base import AbstractDynamics, check_dynamics
 from ..dynamics.iterate import OneRead
 from ..spaces.units import check_states

@@ -8,8 +8,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate
-from ..checks import as_array, as_floats, native
+from ..common.arithmetic import accumulate
+from ..common.checks import as_array, as_floats, native
 
 
 def squared_error(state: ArrayLike, target: ArrayLike) -> Float[Array, "*n"]:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..checks import as_floats
+from ..common.checks import as_floats
 from ..dynamics.iterate import OneRead
 from ..retrieval import retrieve
 from ..spaces.units import Units

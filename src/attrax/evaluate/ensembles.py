@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, PyTree
 
-from ..checks import as_doubles, one_key, whole_number
+from ..common.checks import as_doubles, one_key, whole_number
 from .probes import whole_numbers
 
 

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
-from ..checks import as_floats
+from ..common.arithmetic import accumulate
+from ..common.checks import as_floats
 from ..spaces.units import Units, check_states
 
 

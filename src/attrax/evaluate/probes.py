@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..checks import native, plain_number
+from ..common.checks import native, plain_number
 from ..retrieval import retrieve
 from ..spaces.store import AbstractStore
 from ..spaces.units import LEVELS, Units

@@ -10,8 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..arithmetic import accumulate, products
-from ..checks import as_floats
+from ..common.arithmetic import accumulate, products
+from ..common.checks import as_floats
 from ..spaces.units import check_states
 
 # Patterns that are tried beside as many as a mixture has: by chance, one that is not part of the

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..arithmetic import accumulate, weighted
-from ..checks import as_array, as_floats, one_key
+from ..common.arithmetic import accumulate, weighted
+from ..common.checks import as_array, as_floats, one_key
 from ..separation import AbstractSeparation
 from .criteria import exact_row, fractions, squared_error
 

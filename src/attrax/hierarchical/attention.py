@@ -8,8 +8,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import Range, accumulate, log_sum_exp, match
-from ..checks import POSITIVE, as_floats, as_mask, positive
+from ..common.arithmetic import Range, accumulate, log_sum_exp, match
+from ..common.checks import POSITIVE, as_floats, as_mask, positive
 from .synapses import AbstractSynapse, Layers, check_count, named
 
 

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..checks import shape_of
+from ..common.checks import shape_of
 from .neurons import Neurons
 from .similar import SimilaritySynapse
 from .synapses import AbstractSynapse, SynapseFunction, at, named

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arithmetic import Range
-from ..checks import check_function, is_concrete, name_of, shape_of
+from ..common.arithmetic import Range
+from ..common.checks import check_function, is_concrete, name_of, shape_of
 from .lagrangians import AbstractLagrangian
 
 _SCALES = (0.1, 1.0, 10.0)

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, accumulate
-from ..checks import as_floats
+from ..common.arithmetic import Range, accumulate
+from ..common.checks import as_floats
 from .synapses import AbstractSynapse, Layers, check_count, inner, named, times
 
 Padding = Literal["SAME", "VALID"] | tuple[tuple[int, int], ...]

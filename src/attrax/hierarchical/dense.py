@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, accumulate, products
-from ..checks import as_floats
+from ..common.arithmetic import Range, accumulate, products
+from ..common.checks import as_floats
 from .synapses import AbstractSynapse, Layers, check_count, check_shape, inner, named
 
 

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 import equinox as eqx
 import numpy as np
 
-from ..checks import is_concrete
+from ..common.checks import is_concrete
 from .synapses import times
 
 # Text stands on shapes of its own light fill, so that it reads on any background.

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, accumulate, match
-from ..checks import POSITIVE, positive
+from ..common.arithmetic import Range, accumulate, match
+from ..common.checks import POSITIVE, positive
 from .lagrangians import AbstractLagrangian
 
 

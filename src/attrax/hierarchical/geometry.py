@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from ..arithmetic import accumulate, match
+from ..common.arithmetic import accumulate, match
 from ..spaces.noise import AbstractGeometry
 from .metrics import AbstractMetric, Dense, Diagonal, Simplex
 from .neurons import Neurons

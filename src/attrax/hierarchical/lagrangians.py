@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, accumulate
+from ..common.arithmetic import Range, accumulate
 from ..separation.base import AbstractSeparation, Shares
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate
-from ..checks import NoEnergyError, as_floats
+from ..common.arithmetic import accumulate
+from ..common.checks import NoEnergyError, as_floats
 from ..spaces.store import AbstractStore
 from . import surgery
 from .checks import check_network, check_states, checked_parts, sequence_of_layers

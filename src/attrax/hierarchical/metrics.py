@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate
+from ..common.arithmetic import accumulate
 
 
 class AbstractMetric(eqx.Module):

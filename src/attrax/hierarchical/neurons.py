@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate
-from ..checks import GIVEN, as_floats, as_mask
+from ..common.arithmetic import accumulate
+from ..common.checks import GIVEN, as_floats, as_mask
 from ..separation.base import AbstractSeparation
 from .lagrangians import AbstractLagrangian, Quadratic, SeparationLagrangian
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, accumulate, match, range_scale
-from ..checks import POSITIVE, as_floats, positive
+from ..common.arithmetic import Range, accumulate, match, range_scale
+from ..common.checks import POSITIVE, as_floats, positive
 from .lagrangians import AbstractLagrangian, check_axes
 
 Axes = int | tuple[int, ...] | None

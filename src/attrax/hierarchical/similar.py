@@ -3,8 +3,8 @@
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range
-from ..checks import as_floats
+from ..common.arithmetic import Range
+from ..common.checks import as_floats
 from ..similarity.base import AbstractSimilarity
 from .lagrangians import Quadratic
 from .neurons import Neurons

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..checks import NoEnergyError
+from ..common.checks import NoEnergyError
 from ..spaces.base import Answer, Measured, Reading, Relaxing, Sweeping
 from ..spaces.noise import Noisy
 from .equations import States, swept

@@ -8,8 +8,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range
-from ..checks import check_function, name_of
+from ..common.arithmetic import Range
+from ..common.checks import check_function, name_of
 from .neurons import Neurons
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..checks import is_concrete
+from ..common.checks import is_concrete
 from ..separation import AbstractSeparation
 from ..similarity import AbstractSimilarity
 from .dense import DenseSynapse

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..buckets import fill, rounded
-from ..checks import as_floats, is_concrete, number
+from ..common.buckets import fill, rounded
+from ..common.checks import as_floats, is_concrete, number
 from ..spaces.units import LEVELS, Units
 from ..stores.matrix import MatrixMemory
 from .rules import AbstractIncrementalRule, checked_patterns, written

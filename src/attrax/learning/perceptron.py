@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import inverse
-from ..checks import is_concrete, number, whole_number
+from ..common.arithmetic import inverse
+from ..common.checks import is_concrete, number, whole_number
 from ..spaces.units import Units
 from ..stores.matrix import MatrixMemory
 from .rules import AbstractRule, checked_memory, checked_patterns

@@ -10,8 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import products
-from ..checks import is_concrete
+from ..common.arithmetic import products
+from ..common.checks import is_concrete
 from ..spaces.units import Units
 from ..stores.matrix import MatrixMemory
 from .rules import AbstractIncrementalRule, checked_patterns, written

@@ -10,8 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
-from ..checks import as_floats, is_concrete
+from ..common.arithmetic import accumulate
+from ..common.checks import as_floats, is_concrete
 from ..spaces.units import Units, check_states
 from ..stores.matrix import MatrixMemory
 

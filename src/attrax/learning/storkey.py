@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import products
+from ..common.arithmetic import products
 from ..spaces.units import Units
 from ..stores.matrix import MatrixMemory
 from .rules import AbstractIncrementalRule, checked_patterns, written

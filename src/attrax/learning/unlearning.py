@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..checks import one_key, positive, whole_number
+from ..common.checks import one_key, positive, whole_number
 from ..dynamics.asynchronous import Asynchronous
 from ..stores.matrix import MatrixMemory
 from .rules import checked_memory

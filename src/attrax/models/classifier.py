@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..checks import (
+from ..common.checks import (
     as_floats,
     is_concrete,
     is_floats,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..checks import as_floats, positive, whole_number
+from ..common.checks import as_floats, positive, whole_number
 from ..training import Trained, krotov_hopfield, train
 from ..training.batches import Batches, takes
 from .classifier import DenseClassifier

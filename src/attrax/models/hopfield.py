@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ..checks import as_floats, positive, whole_number
+from ..common.checks import as_floats, positive, whole_number
 from ..hierarchical import (
     AbstractLagrangian,
     HierarchicalMemory,
@@ -17,7 +17,7 @@ from ..hierarchical import (
 from ..learning.hebb import Hebb
 from ..learning.rules import AbstractRule
 from ..separation import AbstractSeparation, Power, Softmax
-from ..spaces.store import AbstractStore
+from ..stores import AbstractStore
 from ..stores.binary import BinaryMemory
 from ..stores.matrix import MatrixMemory
 from .large_memory import Activation, two_layers

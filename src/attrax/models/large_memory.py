@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..checks import as_floats, positive
+from ..common.checks import as_floats, positive
 from ..hierarchical import (
     Absolute,
     AbstractLagrangian,

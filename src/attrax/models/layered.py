@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..arithmetic import accumulate
-from ..checks import as_floats, native, positive
+from ..common.arithmetic import accumulate
+from ..common.checks import as_floats, native, positive
 from ..hierarchical import (
     AbstractLagrangian,
     ConvolutionSynapse,

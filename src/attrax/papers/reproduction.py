@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import replace_file
+from ..common.files import replace_file
 from ..version import __version__, installed_version
 from . import show
 from .contract import Result, Run

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import Range, match, ratio, times
-from ..checks import NoEnergyError
-from ..display import described
+from ..common.arithmetic import Range, match, ratio, times
+from ..common.checks import NoEnergyError
+from ..common.display import described
 
 # What leaves must declare, as a class variable, a property or a field; a type checker that took
 # these for fields would want them as arguments of every leaf.

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import Range, inverse, shift
-from ..checks import POSITIVE, positive
+from ..common.arithmetic import Range, inverse, shift
+from ..common.checks import POSITIVE, positive
 from .base import AbstractImplicit, along_threshold, masked_terms
 
 _STEPS = 60

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate, match, ratio, times, weighted
+from ..common.arithmetic import accumulate, match, ratio, times, weighted
 from .base import (
     AbstractAdditive,
     AbstractImplicit,

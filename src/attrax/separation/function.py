@@ -7,8 +7,8 @@ from typing import ClassVar
 import equinox as eqx
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import Range
-from ..checks import NoEnergyError, name_of, shape_of
+from ..common.arithmetic import Range
+from ..common.checks import NoEnergyError, name_of, shape_of
 from .base import AbstractSeparation
 
 

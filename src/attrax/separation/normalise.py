@@ -5,8 +5,8 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import Range, inverse
-from ..checks import NoEnergyError
+from ..common.arithmetic import Range, inverse
+from ..common.checks import NoEnergyError
 from .base import AbstractAdditive, AbstractImplicit, AbstractSeparation
 
 _NO_GRADIENT = (

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, in_range
-from ..checks import POSITIVE, positive
+from ..common.arithmetic import Range, in_range
+from ..common.checks import POSITIVE, positive
 from .base import AbstractAdditive, AbstractElementwise
 
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, inverse, log_sum_exp, match, shift
-from ..checks import POSITIVE, positive
+from ..common.arithmetic import Range, inverse, log_sum_exp, match, shift
+from ..common.checks import POSITIVE, positive
 from .base import AbstractAdditive, Shares
 
 

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range
-from ..checks import number
+from ..common.arithmetic import Range
+from ..common.checks import number
 from .base import AbstractElementwise
 
 

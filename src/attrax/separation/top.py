@@ -5,8 +5,8 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from ..arithmetic import Range
-from ..checks import whole_number
+from ..common.arithmetic import Range
+from ..common.checks import whole_number
 from .base import AbstractAdditive, AbstractSelective
 
 

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, accumulate
-from ..checks import is_concrete, name_of, shape_of
-from ..display import described
+from ..common.arithmetic import Range, accumulate
+from ..common.checks import is_concrete, name_of, shape_of
+from ..common.display import described
 from .centroids import AbstractCentroid
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.

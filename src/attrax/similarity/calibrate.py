@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate
-from ..checks import is_concrete
+from ..common.arithmetic import accumulate
+from ..common.checks import is_concrete
 from .base import AbstractSimilarity
 
 _SAMPLE = 256

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate, inverse, standardise, unit, weighted
+from ..common.arithmetic import accumulate, inverse, standardise, unit, weighted
 
 # See attrax.separation.base: declared by leaves as class variable, property or field.
 if TYPE_CHECKING:

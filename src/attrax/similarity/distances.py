@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arithmetic import Range, accumulate, products, range_scale
-from ..checks import one_of
+from ..common.arithmetic import Range, accumulate, products, range_scale
+from ..common.checks import one_of
 from .base import AbstractSimilarity
 from .centroids import WeightedMean, WeightedMedian, WeightedMode
 from .sums import over_features

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import Range, accumulate, inverse, products
-from ..checks import one_of
+from ..common.arithmetic import Range, accumulate, inverse, products
+from ..common.checks import one_of
 from .base import AbstractSimilarity
 from .centroids import DistributionMean, distributions
 from .sums import over_features

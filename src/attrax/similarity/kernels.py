@@ -7,8 +7,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..arithmetic import Range, products
-from ..checks import one_of
+from ..common.arithmetic import Range, products
+from ..common.checks import one_of
 from .base import AbstractSimilarity
 
 

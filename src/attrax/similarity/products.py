@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import (
+from ..common.arithmetic import (
     Range,
     accumulate,
     inverse_root,
@@ -15,7 +15,7 @@ from ..arithmetic import (
     range_scale,
     standardise,
 )
-from ..checks import one_of
+from ..common.checks import one_of
 from .base import AbstractSimilarity
 from .centroids import DirectionSum, WeightedSum
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
+from ..common.arithmetic import accumulate
 
 _FEATURES_A_STEP = 16
 

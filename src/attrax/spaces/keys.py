@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..checks import NoEnergyError
+from ..common.checks import NoEnergyError
 from .base import Answer, Counting, Measured, Reading
 from .noise import Noisy, PlainNoise
 

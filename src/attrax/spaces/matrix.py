@@ -5,8 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ..arithmetic import accumulate, products
-from ..checks import NoEnergyError
+from ..common.arithmetic import accumulate, products
+from ..common.checks import NoEnergyError
 from .base import Answer, Measured, Reading
 from .noise import Noisy, PlainNoise
 from .units import PairedUnits

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from ..arithmetic import accumulate
+from ..common.arithmetic import accumulate
 from .base import AbstractSpace
 
 # What leaves must declare, as a class variable, a property or a field; see attrax.separation.base.

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..display import facts, lines
+from ..common.display import facts, lines
 from .base import AbstractSpace
 from .units import Units, check_states
 

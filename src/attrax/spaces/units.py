@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from ..checks import NoEnergyError, is_concrete
+from ..common.checks import NoEnergyError, is_concrete
 from .base import Answer, Measured, Reading
 
 Units = Literal["real", "signs", "bits"]

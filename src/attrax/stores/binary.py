@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import accumulate, in_range, match, products, shift
-from ..checks import NoEnergyError, as_floats, is_floats
+from ..common.arithmetic import accumulate, in_range, match, products, shift
+from ..common.checks import NoEnergyError, as_floats, is_floats
 from ..separation import AbstractAdditive
 from ..separation.base import AbstractImplicit, Shares, largest
 from ..spaces.store import AbstractStore

@@ -10,9 +10,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..arithmetic import inverse, products
-from ..checks import NoEnergyError, as_floats, is_concrete, is_floats, positive
-from ..display import facts, table
+from ..common.arithmetic import inverse, products
+from ..common.checks import NoEnergyError, as_floats, is_concrete, is_floats, positive
+from ..common.display import facts, table
 from ..similarity.kernels import as_feature_map
 from ..spaces.matrix import MatrixSpace, UnitMatrixSpace
 from ..spaces.store import AbstractStore

@@ -10,9 +10,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from ..arithmetic import accumulate, standardise
-from ..checks import NoEnergyError, as_floats, as_mask, is_concrete, shape_of
-from ..display import facts, table, valued
+from ..common.arithmetic import accumulate, standardise
+from ..common.checks import NoEnergyError, as_floats, as_mask, is_concrete, shape_of
+from ..common.display import facts, table, valued
 from ..separation import AbstractSeparation, Max, SeparationFunction, Softmax
 from ..separation.fold import Query, Reading, Rows, fold
 from ..similarity import AbstractSimilarity, Correlation, SimilarityFunction

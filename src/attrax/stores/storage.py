@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float
 
-from ..checks import is_concrete, native, whole_number
+from ..common.checks import is_concrete, native, whole_number
 from ..separation import AbstractAdditive, AbstractSelective, AbstractSeparation
 from ..separation.fold import Query, Reading, Rows, fold
 

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..arithmetic import accumulate
+from ..common.arithmetic import accumulate
 from ..similarity import AbstractSimilarity
 from .matrix import MatrixMemory
 

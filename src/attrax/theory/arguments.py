@@ -8,8 +8,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from ..arithmetic import accumulate
-from ..checks import as_floats, is_concrete, native
+from ..common.arithmetic import accumulate
+from ..common.checks import as_floats, is_concrete, native
 
 # What a formula takes: a number, an array, or nested lists of numbers.
 Numbers = ArrayLike | list | tuple

@@ -8,7 +8,7 @@ import numpy as np
 from jax.scipy.special import gammaln, ndtri
 from jaxtyping import Array, Float
 
-from ..checks import is_concrete
+from ..common.checks import is_concrete
 from .arguments import Numbers, bounded, known_size, one_of, reals, whole
 from .hebb import upper_tail
 from .noise import exceeds, log_binomial

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..checks import as_array, native, shape_of, whole_number
+from ..common.checks import as_array, native, shape_of, whole_number
 
 
 class Batches:

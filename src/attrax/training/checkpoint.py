@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks import FileFormatError, name_of
+from ..common.checks import FileFormatError, name_of
 from ..saving import DAMAGE, KINDS, check_folder, read_file, write_file
 
 _MAGIC = b"ATTRAX\x00L"

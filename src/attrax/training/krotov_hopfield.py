@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from ..checks import number
+from ..common.checks import number
 
 
 class MomentumState(NamedTuple):

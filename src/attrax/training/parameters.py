@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from ..checks import GIVEN, POSITIVE, is_concrete, is_marked
+from ..common.checks import GIVEN, POSITIVE, is_concrete, is_marked
 from ..dynamics.base import AbstractDynamics
 from ..hierarchical import HierarchicalMemory
 

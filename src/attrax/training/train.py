@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from ..checks import one_key, whole_number
+from ..common.checks import one_key, whole_number
 from .batches import Batches, takes
 from .checkpoint import Checkpoint
 from .parameters import parameters

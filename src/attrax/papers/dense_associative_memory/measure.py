@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from attrax import Outcome, retrieve
-from attrax.dynamics import Asynchronous
+from attrax.dynamics import Asynchronous, Outcome
 from attrax.evaluate import ensemble
 from attrax.models import (
     DenseClassifier,
@@ -19,6 +18,7 @@ from attrax.models import (
     dense_memory,
     train_dense_classifier,
 )
+from attrax.retrieval import retrieve
 from attrax.theory import dense_capacity, dense_flip_probability
 
 from ..classifiers import Images, accuracy, load_images

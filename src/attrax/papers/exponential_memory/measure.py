@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attrax import retrieve
 from attrax.data import random_patterns
 from attrax.dynamics import Asynchronous, Iterate
 from attrax.evaluate import ensemble
 from attrax.models import dense_memory, exponential_memory
+from attrax.retrieval import retrieve
 from attrax.theory import exponential_rate
 
 from ..contract import wide

@@ -9,7 +9,7 @@ asked of them here is asked of ordinary classifiers too, whose learning rates ar
 
 import numpy as np
 
-from attrax import Outcome
+from attrax.dynamics import Outcome
 from attrax.evaluate import ROUNDING
 
 from ..contract import Evidence, claim

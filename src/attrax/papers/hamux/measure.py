@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attrax import Retrieval, evaluate, retrieve
+from attrax import evaluate
 from attrax import hierarchical as hi
 from attrax.dynamics import Euler, Iterate
 from attrax.evaluate import Descent
 from attrax.hierarchical import HierarchicalMemory, Neurons
+from attrax.retrieval import Retrieval, retrieve
 from attrax.separation import Exponential, GhostSoftmax, Power, Softmax
 
 from .. import classifiers as cf

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attrax import evaluate, retrieve
+from attrax import evaluate
 from attrax.dynamics import Euler, Iterate
 from attrax.evaluate import Descent, velocity
 from attrax.hierarchical import HierarchicalMemory, Tanh
 from attrax.models import ConvolutionLayer, DenseLayer, blocks_and_rules, effective_energy, layered
+from attrax.retrieval import retrieve
 from attrax.separation import Power, Softmax
 
 from ..contract import wide

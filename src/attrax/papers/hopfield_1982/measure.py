@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attrax import MatrixMemory, Outcome, retrieve
-from attrax.dynamics import Asynchronous, Euler, Glauber, Iterate
+from attrax.dynamics import Asynchronous, Euler, Glauber, Iterate, Outcome
 from attrax.evaluate import ensemble, extrapolate
 from attrax.learning import Hebb, PseudoInverse, Storkey
 from attrax.models import graded_network, hopfield_network
+from attrax.retrieval import retrieve
+from attrax.stores.matrix import MatrixMemory
 from attrax.theory import critical_load, hebb_order_parameters
 
 HEBB = Hebb()

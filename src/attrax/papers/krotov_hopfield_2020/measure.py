@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attrax import Outcome, evaluate, models, retrieve
-from attrax.dynamics import Euler, Iterate
+from attrax import evaluate, models
+from attrax.dynamics import Euler, Iterate, Outcome
 from attrax.evaluate import Descent, velocity
 from attrax.hierarchical import AbstractLagrangian, HierarchicalMemory, Neurons
+from attrax.retrieval import retrieve
 from attrax.separation import Power
 
 from ..contract import wide

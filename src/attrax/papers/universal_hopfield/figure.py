@@ -5,7 +5,8 @@ from functools import partial
 import jax
 import numpy as np
 
-from attrax import Memory, plot
+from attrax import plot
+from attrax.stores.rows import Memory
 
 from ..panels import panel
 from . import measure as m

@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attrax import Memory, retrieve
 from attrax import separation as sep
 from attrax import similarity as sim
 from attrax.data import Dataset, drop, gaussian, known_inpaint, known_rows, random_patterns
 from attrax.dynamics import Euler
 from attrax.evaluate import Sweep, capacity_sweep, level_sweep
+from attrax.retrieval import retrieve
+from attrax.stores.rows import Memory
 
 from ..contract import NotRun, wide
 

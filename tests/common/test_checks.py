@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import attrax
-from attrax.checks import as_floats, as_mask, is_concrete, positive
+from attrax.common.checks import as_floats, as_mask, is_concrete, positive
 
 
 @pytest.mark.parametrize(
