@@ -36,7 +36,7 @@ from .spaces.store import AbstractStore
 # Two states of equal weight make an effective number of 2; below this one memory rules.
 _MIXTURE = 1.5
 # How many queries run together, by whether they are read once.
-_CHUNKS = {False: 256, True: 1024}
+_CHUNKS = {False: 512, True: 1024}
 _MANY = 256
 
 
@@ -189,7 +189,7 @@ def retrieve(
       kept, and memories are compared by them alone; other entries of a query may be anything,
       NaN too.
     - `chunk`: how many queries run together at most. Each chunk waits for its slowest query. `None`
-      is 256, and 1024 for a single read, in which none waits.
+      is 512, and 1024 for a single read, in which none waits.
     - `path`: keep every state and energy; takes memory for `max_steps` states a query.
     - `certify`: watch the energy in every step; `found.certificate` then says that it never rose,
       or where and by how much. It takes the memory of a path.
