@@ -4,11 +4,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..common.arithmetic import accumulate, range_scale
 from ..common.checks import NoEnergyError
-from .base import Answer, Counting, Measured, Reading
+from .base import Answer, Comparing, Counting, Measured, Reading
 from .noise import Noisy, PlainNoise
 
 # Of one and the same row the squared norm of the mean differs from one by rounding alone.
@@ -17,7 +17,7 @@ _EQUAL = 1e-5
 _SOME = 16
 
 
-class KeySpace(Counting, Measured, Noisy):
+class KeySpace(Comparing, Counting, Measured, Noisy):
     """States of a `Memory` for one query, with the query's known entries held.
 
     Reads stay in key space; values are applied once, in `answer`. Where only some entries are
@@ -62,7 +62,9 @@ class KeySpace(Counting, Measured, Noisy):
         value = reading.value
         if self.known is not None:
             value = jnp.where(self.known, self.initial, value)
-        return Reading(state, value, self._memories(reading))
+        # Where `answer` passes over the rows once more, no step need look for the best of them.
+        best = reading.best if self.memory.values is None else None
+        return Reading(state, value, self._memories(reading), best)
 
     def energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The memory's energy of a state in key space.
@@ -87,9 +89,9 @@ class KeySpace(Counting, Measured, Noisy):
         reading = self.read(state) if reading is None else reading
         energy = self.memory.state_energy(state) if self.lacks_energy is None else None
         if self.memory.values is None:
-            return Answer(state, energy, reading.memories)
+            return Answer(state, energy, reading.memories, reading.best)
         values = self.memory.read(reading.state, self.known)
-        return Answer(self._completed(values.value), energy, reading.memories)
+        return Answer(self._completed(values.value), energy, reading.memories, values.best)
 
     def record(self, path: Float[Array, "s d"]) -> Float[Array, "s v"]:
         """The states of a run as they are to be seen, the start first.
@@ -105,6 +107,28 @@ class KeySpace(Counting, Measured, Noisy):
         if self.memory.heteroassociative:
             return read
         return jnp.concatenate([self.query[None].astype(read.dtype), read[:-1]])
+
+    @property
+    def there(self) -> Bool[Array, " n"]:
+        """The rows that are filled."""
+        filled = self.memory.filled
+        return jnp.ones(self.memory.keys.shape[:1], bool) if filled is None else filled
+
+    def row(self, index: Int[Array, ""]) -> Float[Array, " d"]:
+        """See `Comparing.row`."""
+        state = self.memory.encode(self.memory.keys[index], self.known)
+        return state if self.known is None else jnp.where(self.known, state, 0.0)
+
+    def compare(self, state: Float[Array, " d"]) -> Float[Array, " n"]:
+        """See `Comparing.compare`."""
+        return self.memory.state_scores(state, self.known)
+
+    def compare_with_itself(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """See `Comparing.compare_with_itself`."""
+        similarity, rows = self.memory.similarity, state[None]
+        if self.known is None:
+            return similarity(rows, state)[0]
+        return similarity(rows, state, self.known.astype(state.dtype))[0]
 
     @property
     def lacks_noise(self) -> None:

@@ -281,6 +281,16 @@ class Memory(AbstractStore):
         reading = self._read(state, None, None) if reading is None else reading
         return self.similarity.state_term(state) - reading.potential
 
+    def state_scores(
+        self, state: Float[Array, " d"], known: Bool[Array, " d"] | None = None
+    ) -> Float[Array, " c"]:
+        """The similarity of each stored row to a state in key space, shape (capacity,)."""
+        weight = None if known is None else known.astype(state.dtype)
+        if self.block is None or self.placement is not None:
+            return self._scores(self.keys, state, weight)
+        blocks = self.keys.reshape(-1, self.block, self.width)
+        return jax.lax.map(lambda keys: self._scores(keys, state, weight), blocks).reshape(-1)
+
     def space(self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None) -> KeySpace:
         """The dynamical system of one query: states in key space."""
         return KeySpace(self, query, known)
@@ -389,7 +399,7 @@ class Memory(AbstractStore):
             return self._fold(query, Rows(self.keys, values, self.filled))
         if not isinstance(centroid, AbstractSummedCentroid):
             reading = self._fold(query, Rows(self.keys, None, self.filled))
-            weights = self.separation(self._scores(state, weight), self.filled)
+            weights = self.separation(self._scores(self.keys, state, weight), self.filled)
             return reading._replace(value=centroid.agree(self.keys, weights))
         reading = self._fold(query, Rows(self.keys, centroid.carrier(self.keys), self.filled))
         value = centroid.settle(reading.value, reading.mass)
@@ -402,10 +412,10 @@ class Memory(AbstractStore):
             self.separation, query, rows, block=self.block, placement=self.placement
         )
 
-    def _scores(self, state, weight):
+    def _scores(self, keys, state, weight):
         if weight is None:
-            return self.similarity(self.keys, state)
-        return self.similarity(self.keys, state, weight)
+            return self.similarity(keys, state)
+        return self.similarity(keys, state, weight)
 
     def _query(self, query):
         query = as_floats("query", query, dtype=self.query_dtype)
@@ -474,7 +484,8 @@ def _evaluate(memory: Memory, query, known, what: str):
     state = memory.encode(query, known)
     if what == "energy":
         return memory.state_energy(state)
-    scores = memory._scores(state, None if known is None else known.astype(state.dtype))
+    weight = None if known is None else known.astype(state.dtype)
+    scores = memory._scores(memory.keys, state, weight)
     if what == "scores":
         return scores
     separation = Max() if what == "best" else memory.separation
