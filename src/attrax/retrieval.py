@@ -380,7 +380,7 @@ def _one(how: _How, query, known, key) -> Retrieval:
     outcome, memories = run.outcome, answer.memories
     # A single read is not looked at in key space, which would take another pass.
     if isinstance(space, Counting) and run.reading is not None and not how.dynamics.single:
-        memories = space.count_different(run.reading)
+        memories = space.count_different(run.reading, answer.best)
     if memories is not None:
         mixed = (memories > _MIXTURE) & (outcome == Outcome.converged)
         outcome = Outcome.where(mixed, Outcome.mixture, outcome)

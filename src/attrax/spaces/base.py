@@ -115,9 +115,11 @@ class Counting(AbstractSpace):
     """A space that can tell memories that are equal from others."""
 
     @abstractmethod
-    def count_different(self, reading: Reading) -> Float[Array, ""] | None:
-        """How many memories share the weight of a read, equal ones counted as one where that is
-        seen; `None` where that says nothing."""
+    def count_different(
+        self, reading: Reading, best: Int[Array, ""] | None
+    ) -> Float[Array, ""] | None:
+        """How many memories share the weight of a read, of which `best` scored best: one where all
+        are equal to it; `None` where weights say nothing."""
 
 
 class Comparing(AbstractSpace):

@@ -11,8 +11,9 @@ from ..common.checks import NoEnergyError
 from .base import Answer, Comparing, Counting, Measured, Reading
 from .noise import Noisy, PlainNoise
 
-# Of one and the same row the squared norm of the mean differs from one by rounding alone.
-_EQUAL = 1e-5
+# What is read of equal rows differs by so much of the distance of rows from what one of them gives,
+# and their number by so much from a whole one.
+_EQUAL, _WHOLE = 1e-3, 1e-2
 # How many rows tell how far apart they all are.
 _SOME = 16
 
@@ -142,16 +143,27 @@ class KeySpace(Comparing, Counting, Measured, Noisy):
     def _memories(self, reading):
         return reading.effective if self.memory.separation.normalised else None
 
-    def count_different(self, reading: Reading) -> Float[Array, ""] | None:
+    def count_different(
+        self, reading: Reading, best: Int[Array, ""] | None
+    ) -> Float[Array, ""] | None:
         """See `Counting.count_different`.
 
-        The mean of rows of unit norm has that norm only if all that weighs is one and the same.
+        Equal rows have equal weights, so their number is whole, and what is read of them is what
+        one of them alone would give.
         """
-        if reading.memories is None or not self.memory.similarity.encoded or self.known is not None:
-            return reading.memories
-        norm = jnp.sum(jnp.square(reading.value), dtype=reading.memories.dtype)
-        same = jnp.abs(norm - 1) < _EQUAL
-        return jnp.where(same, jnp.ones_like(norm), reading.memories)
+        count = reading.memories
+        if count is None or best is None:
+            return count
+        alone = self.memory.read_alone(best)
+        change = reading.value.astype(alone.dtype) - alone
+        if self.known is not None:
+            change = jnp.where(self.known, 0.0, change)
+        size, away = (jnp.sqrt(jnp.sum(jnp.square(x))) for x in (alone, change))
+        unit = size if self.spread is None else jnp.minimum(size, self.spread.astype(size.dtype))
+        rounding = 8 * float(jnp.finfo(size.dtype).eps) * size
+        whole = jnp.abs(count - jnp.round(count)) <= _WHOLE
+        same = whole & (away <= jnp.maximum(_EQUAL * unit, rounding))
+        return jnp.where(same, jnp.ones_like(count), count)
 
     def _completed(self, value):
         if self.known is None or self.memory.heteroassociative:

@@ -268,6 +268,14 @@ class Memory(AbstractStore):
         """One pass that stays in key space: its `value` is where the state is drawn to."""
         return self._read(state, known, None)
 
+    def read_alone(self, index: Int[Array, ""]) -> Float[Array, " d"]:
+        """What `read_key` would give were all weight on one row, in at least 32 bits."""
+        row = self.keys[index].astype(accumulate(self.keys.dtype))
+        centroid = self.similarity.centroid
+        if self.projection == "sum" or centroid is None:
+            return row
+        return centroid.agree(row[None], jnp.ones((1,), row.dtype))
+
     def pull(
         self, state: Float[Array, " d"], known: Bool[Array, " d"] | None = None
     ) -> Float[Array, " d"]:
