@@ -1,7 +1,7 @@
-"""What theory says of memories of random patterns: stability, capacity, order parameters.
+"""What theory says of memories: stability, capacity, order parameters, bounds on errors.
 
-Closed forms and solved equations for independent patterns, of fair signs unless another ensemble is
-named: what simulations are compared with and drawn beside. Arguments broadcast; everything may be
+Closed forms and solved equations for independent patterns, of fair signs unless they say otherwise:
+what simulations are compared with and drawn beside. Arguments broadcast; everything may be
 jitted, mapped and, where it is smooth, differentiated.
 """
 
@@ -20,6 +20,14 @@ from .hebb import hebb_first_step as hebb_first_step
 from .hebb import hebb_flip_probability as hebb_flip_probability
 from .hebb import pseudo_inverse_capacity as pseudo_inverse_capacity
 from .hebb import storkey_capacity as storkey_capacity
+from .lambert import wright_omega as wright_omega
+from .modern import ModernCapacity as ModernCapacity
+from .modern import modern_capacity as modern_capacity
+from .modern import modern_contraction_bound as modern_contraction_bound
+from .modern import modern_energy_offset as modern_energy_offset
+from .modern import modern_error_bound as modern_error_bound
+from .modern import modern_required_separation as modern_required_separation
+from .modern import modern_sphere_radius as modern_sphere_radius
 from .random_energy import condensation_beta as condensation_beta
 from .random_energy import free_entropy as free_entropy
 from .random_energy import largest_overlap as largest_overlap
