@@ -68,6 +68,7 @@ def learnt(images, labels):
 
 # Each function, as one of its numbers, and numbers that it takes.
 X = {"x": ROW}
+BOUNDED = {"n_patterns": 100, "beta": 2.0, "largest_norm": 4.5}
 SWEPT = {"patterns": TABLE[None], "thresholds": np.ones(1), "values": TABLE[None]}
 CALLS = {
     "retrieve": (lambda queries: attrax.retrieve(MEMORY, queries).state, {"queries": TABLE}),
@@ -245,6 +246,58 @@ CALLS = {
     "dense_flip_probability": (
         theory.dense_flip_probability,
         {"n_patterns": 900, "d": 100, "degree": 3},
+    ),
+    **{
+        name: (getattr(theory, name), {"load": 0.25})
+        for name in ("condensation_beta", "largest_overlap")
+    },
+    "free_entropy": (theory.free_entropy, {"load": 0.25, "beta": 0.5}),
+    "overlap_cumulant": (theory.overlap_cumulant, {"beta": 0.5}),
+    "overlap_rate": (theory.overlap_rate, {"overlap": 0.5}),
+    "separation_rate": (
+        lambda overlap: theory.separation_rate(lambda x: 0.5 * x, overlap),
+        {"overlap": 0.5},
+    ),
+    "softmax_basin": (theory.softmax_basin, {"load": 0.25, "beta": 0.5}),
+    "softmax_rate": (theory.softmax_rate, {"beta": 0.5}),
+    "wright_omega": (theory.wright_omega, {"y": 0.5}),
+    "modern_capacity": (
+        theory.modern_capacity,
+        {"d": 75, "beta": 2.0, "radius": 1.5, "failure": 0.125},
+    ),
+    **{
+        name: (getattr(theory, name), BOUNDED | {"separation": 9.0, "distance": 0.25})
+        for name in ("modern_contraction_bound", "modern_error_bound")
+    },
+    **{
+        name: (getattr(theory, name), BOUNDED)
+        for name in ("modern_energy_offset", "modern_required_separation", "modern_sphere_radius")
+    },
+    **{
+        name: (getattr(theory, name), {"patterns": TABLE})
+        for name in ("modern_global_beta", "modern_separation")
+    },
+    "modern_well_separated": (theory.modern_well_separated, {"patterns": TABLE, "beta": 0.5}),
+    "modern_jacobian_norm": (
+        theory.modern_jacobian_norm,
+        {"patterns": TABLE, "state": ROW, "beta": 0.5},
+    ),
+    "modern_memory": (models.modern_memory, {"patterns": TABLE, "beta": 0.5}),
+    **{
+        name: (getattr(evaluate, name), {"weights": TABLE / TABLE.sum(1)[:, None], "mass": 0.75})
+        for name in ("classify_fixed_points", "metastable_size")
+    },
+    "draw_softmax_reads": (
+        lambda log_n_patterns, beta: evaluate.draw_softmax_reads(
+            "binary", log_n_patterns, 20, beta, draws=3, key=KEY
+        ),
+        {"log_n_patterns": np.array([1.0, 2.0]), "beta": 0.5},
+    ),
+    "draw_softmax_thresholds": (
+        lambda beta, overlap: evaluate.draw_softmax_thresholds(
+            "binary", 20, beta, overlap=overlap, draws=3, key=KEY
+        ),
+        {"beta": 0.5, "overlap": 0.75},
     ),
     # What is kept of a parameter is the answer.
     **{
