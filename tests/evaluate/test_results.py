@@ -86,6 +86,12 @@ def test_states_print_as_counts_of_their_kinds():
     assert "int32 (4,)" in texts[0]
 
 
+def test_fixed_points_print_as_counts_of_their_kinds():
+    found = evaluate.classify_fixed_points(np.array([[1.0, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25] * 4]))
+    assert "1 pattern, 1 metastable, 1 average" in repr(found)
+    assert "int32 (3,): 1 to 4" in repr(found)
+
+
 def test_tracers_print():
     seen = []
 

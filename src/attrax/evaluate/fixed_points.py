@@ -12,6 +12,7 @@ from jaxtyping import Array, Int
 
 from ..common.arithmetic import accumulate
 from ..common.checks import as_floats, is_concrete, plain_number
+from ..common.display import facts, results, summed
 
 # What weights may miss to one, as those of half precision do.
 _ONE = 0.02
@@ -26,6 +27,7 @@ class FixedPointKind(eqx.Enumeration):
     undefined = "Undefined: the weights are NaN."
 
 
+@results
 class FixedPoints(NamedTuple):
     """What `classify_fixed_points` found; leading axes are those of the weights.
 
@@ -37,6 +39,16 @@ class FixedPoints(NamedTuple):
     kind: Any
     size: Int[Array, "*batch"]
     index: Int[Array, "*batch"]
+
+
+@facts.register
+def _(found: FixedPoints) -> list[tuple[str, str]]:
+    rows = [(name, summed(getattr(found, name))) for name in found._fields[1:]]
+    if not is_concrete(found.size):
+        return rows
+    kinds = ("pattern", "metastable", "average", "undefined")
+    counts = [(name, int(np.sum(found.kind == getattr(FixedPointKind, name)))) for name in kinds]
+    return [("kind", ", ".join(f"{count} {name}" for name, count in counts if count)), *rows]
 
 
 def metastable_size(
