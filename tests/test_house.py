@@ -83,6 +83,25 @@ def test_type_checkers_see_every_sub_package(root):
     assert exported == set(attrax.__all__) - {"__version__"}
 
 
+def test_no_room_imports_the_root_which_stands_on_all_of_them(root):
+    top, takers = root / "src/attrax", []
+    rooms = {path.stem for path in top.iterdir()} - {"__init__", "__main__"}
+    for path in top.rglob("*.py"):
+        package = path.relative_to(root / "src").parts[:-1]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
+            names = {alias.name for alias in node.names}
+            if isinstance(node, ast.Import):
+                taken = names & {"attrax"}
+            else:
+                above = package[: len(package) + 1 - node.level] if node.level else ()
+                source = ".".join([*above, *filter(None, [node.module])])
+                taken = names - rooms if source == "attrax" else set()
+            takers += [f"{path.relative_to(top)}:{node.lineno} {name}" for name in sorted(taken)]
+    assert not takers, takers
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [

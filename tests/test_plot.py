@@ -75,6 +75,14 @@ def test_energy_draws_a_line_a_query(ax):
     assert ax.get_ylabel() == "energy"
 
 
+def test_energy_is_drawn_on_axes_whose_ticks_are_fixed(ax):
+    ax.set_xticks([])
+    plot.energy(np.arange(20.0), ax)
+    ticks = ax.get_xticks()
+    assert len(ticks) > 2
+    np.testing.assert_array_equal(ticks, np.round(ticks))
+
+
 def test_the_sheet_of_recall(ax):
     other = Figure().subplots()
     found = plot.recall_sheet(ROWS, ROWS, ROWS, (3, 4), ROWS[:, :3], [ax, other])

@@ -176,7 +176,8 @@ def energy(path: Any, ax: Any = None):
     ax.plot(np.arange(lines.shape[1]), lines.T, marker="o", markersize=3, alpha=0.7)
     ax.set_xlabel("read")
     ax.set_ylabel("energy")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    # A locator of its own: that of axes with fixed ticks knows no whole numbers.
+    ax.xaxis.set_major_locator(_import("matplotlib.ticker").MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 

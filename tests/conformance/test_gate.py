@@ -6,7 +6,9 @@ import inspect
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas
 import pytest
+from matplotlib import figure
 
 import attrax
 from attrax import data, evaluate, models, plot
@@ -185,6 +187,10 @@ KEYED = {
         "evaluate.capacity_scan(Hebb(), 20, (2,), meaning='fixed_point', draws=1, key=0)"
     ),
     "ensemble": "evaluate.ensemble(Hebb(), lambda m, p, k: 0.0, 2, 4, draws=1, key=0)",
+    "draw_softmax_reads": ("evaluate.draw_softmax_reads('gaussian', 1.0, 4, 1.0, draws=1, key=0)"),
+    "draw_softmax_thresholds": (
+        "evaluate.draw_softmax_thresholds('gaussian', 4, 1.0, draws=1, key=0)"
+    ),
     "dense_classifier": (
         "models.dense_classifier(4, 2, memories=2, degree=2, temperature=1.0, key=0)"
     ),
@@ -211,15 +217,12 @@ def test_every_public_function_with_a_key_is_tried():
 
 
 def test_pictures_show_masked_entries_as_missing():
-    pytest.importorskip("matplotlib")
     path = np.ma.masked_equal([[1.0, 2.0, -999.0]], -999.0)
-    axes = plot.energy(path)
+    axes = plot.energy(path, figure.Figure().subplots())
     np.testing.assert_array_equal(axes.lines[-1].get_ydata(), [1, 2, np.nan])
-    axes.figure.clear()
 
 
 def test_nullable_columns_are_numbers():
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(BASE, columns=list("abcde"))
     for kind in ("Float64", "Int64", "Float32", "UInt8"):
         np.testing.assert_array_equal(memory(frame.astype(kind)).keys, BASE)

@@ -6,7 +6,15 @@ import pytest
 import attrax
 from attrax import Outcome
 from attrax.separation import Softmax
-from attrax.similarity import Correlation, Dot, Euclidean, Hamming
+from attrax.similarity import (
+    Correlation,
+    Cosine,
+    Dot,
+    Euclidean,
+    Hamming,
+    KullbackLeibler,
+    Manhattan,
+)
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(20, 30)).astype(np.float32)
@@ -20,6 +28,7 @@ def with_copies(copies):
     return rows
 
 
+KINDS = [Euclidean(), Cosine(), Correlation(), Manhattan(), KullbackLeibler()]
 PAIRS = {2 * i: 2 * i + 1 for i in range(10)}
 
 
@@ -45,6 +54,32 @@ def test_a_row_that_is_stored_twice_is_no_mixture(beta):
     np.testing.assert_allclose(found.memories, 1, atol=0.05)
     soft = attrax.retrieve(attrax.Memory(rows, separation=Softmax(1.0)), rows)
     assert bool((soft.outcome == Outcome.mixture).all())
+
+
+@pytest.mark.parametrize("copies", [{19: 0}, {17: 0, 18: 0, 19: 0}])
+@pytest.mark.parametrize("similarity", [None, *KINDS])
+def test_equal_rows_are_one_memory_by_any_similarity(similarity, copies):
+    rows = np.abs(with_copies(copies))
+    memory = attrax.Memory(rows, similarity=similarity)
+    known = np.arange(rows.shape[1]) < rows.shape[1] - 3
+    for found in (
+        attrax.retrieve(memory, rows, attrax.dynamics.Iterate()),
+        attrax.retrieve(memory, rows, attrax.dynamics.Iterate(), known=known),
+        attrax.retrieve(attrax.Memory(rows, rows, similarity=similarity), rows),
+    ):
+        assert bool((found.outcome == Outcome.converged).all()), (similarity, found)
+        np.testing.assert_allclose(found.memories, 1, atol=0.05)
+    soft = attrax.Memory(rows, similarity=similarity, separation=Softmax(1e-3))
+    assert bool((attrax.retrieve(soft, rows).outcome == Outcome.mixture).all())
+
+
+def test_a_mean_that_happens_to_be_a_row_is_a_mixture():
+    line = attrax.Memory(
+        np.array([[-1.0], [0.0], [1.0]]), similarity=Euclidean(), separation=Softmax(0.3)
+    )
+    found = attrax.retrieve(line, np.zeros((1, 1)))
+    np.testing.assert_allclose(found.state, 0, atol=1e-6)
+    assert bool((found.outcome == Outcome.mixture).all())
 
 
 def test_all_rows_equal_need_no_temperature():

@@ -22,6 +22,10 @@ class Views(NamedTuple):
 class Evidence:
     """Compares damaged pictures with clean ones by how well each explains what is seen.
 
+    `found.confidence` of `attrax.retrieve` knows of scores alone, and so serves rows of any kind.
+    Where half of a picture is black and no mask says so, it is hardly ever sure; neighbouring
+    pixels tell more.
+
     If a damaged picture is a x + b + noise, with the gain a, the offset b and the noise unknown,
     the logarithm of the likelihood ratio of x and nothing is −n/2 ln(1 − r²), with the
     correlation r over n independent pixels. n is smaller than the number of pixels where what

@@ -171,6 +171,12 @@ def _alike(low, high):
     return high - low <= 4 * jnp.finfo(low.dtype).eps * jnp.maximum(high, -low)
 
 
+def is_far(mean: Float[Array, "*n"], around: Float[Array, "*n"]) -> Bool[Array, "*n"]:
+    """Whether a mean is so much larger than entries are spread around it that its rounding counts:
+    the mean of what is left of centred entries is then taken off once more."""
+    return jnp.abs(mean) > 64 * around
+
+
 def unit(rows: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
     """Rows of unit norm, whatever their size; zeros for rows of zeros."""
     scaled = rows.astype(accumulate(rows.dtype)) * range_scale(rows)
@@ -199,8 +205,11 @@ def standardise(
     if weight is not None:
         # Entries that do not count may be too large for the scale of those that do.
         scaled = jnp.where(counted != 0, scaled, 0.0)
-    mean = jnp.sum(scaled * counted, -1, keepdims=True) / jnp.sum(counted, -1, keepdims=True)
+    count = jnp.sum(counted, -1, keepdims=True)
+    mean = jnp.sum(scaled * counted, -1, keepdims=True) / count
     centred = (scaled - mean) * counted
+    left, around = (jnp.sum(x, -1, keepdims=True) / count for x in (centred, jnp.abs(centred)))
+    centred = jnp.where(is_far(mean, around), (centred - left) * counted, centred)
     squares = jnp.sum(jnp.square(centred), -1, keepdims=True)
     squares = jnp.where(_alike(low, high), 0.0, squares)
     return (centred * inverse_root(squares)).astype(rows.dtype)

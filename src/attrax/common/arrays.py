@@ -61,8 +61,16 @@ def native(name: str, value: Any, *, missing: bool = False) -> jax.Array | np.nd
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-        array = narrowed(name, array, np.dtype(np.float64))
+        array = _in_doubles(name, array, missing)
     return array
+
+
+def _in_doubles(name: str, array: np.ndarray, missing: bool) -> np.ndarray:
+    if not missing:
+        return narrowed(name, array, np.dtype(np.float64))
+    # Where entries may be missing, those beyond doubles are infinite, and may be hidden yet.
+    with np.errstate(over="ignore", under="ignore"):
+        return array.astype(np.float64)
 
 
 def to_jax(array: jax.Array | np.ndarray) -> jax.Array:

@@ -37,8 +37,13 @@ def take(array: Array, begin: int, size: int) -> Array:
     count = array.shape[0]
     if size == count:
         return array
-    index = np.minimum(np.arange(begin, begin + size), count - 1)
-    return _placed(np.asarray(array)[index], array) if in_numpy(array) else array[index]
+    if not in_numpy(array):
+        return array[np.minimum(np.arange(begin, begin + size), count - 1)]
+    rows = np.asarray(array)
+    part = rows[begin : begin + size]
+    if missing := size - part.shape[0]:
+        part = np.concatenate([part, np.broadcast_to(rows[-1], (missing, *rows.shape[1:]))])
+    return _placed(part, array)
 
 
 def fill(array: Array, size: int) -> Array:

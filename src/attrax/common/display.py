@@ -3,12 +3,14 @@
 import dataclasses
 import functools
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
 from .checks import is_concrete, name_of, shape_of
+
+_Results = TypeVar("_Results")
 
 
 def described(module: Any) -> str:
@@ -27,6 +29,39 @@ def facts(module: Any) -> list[tuple[str, str]]:
     names = [field.name for field in dataclasses.fields(module)]
     values = [(name, getattr(module, name, None)) for name in names]
     return [(name, valued(value)) for name, value in values if value is not None]
+
+
+def results(cls: type[_Results]) -> type[_Results]:
+    """A class of results, made to print in a few lines, and as a table in notebooks.
+
+    Its fields stand there with their ranges, unless `facts` are registered for it.
+    """
+    facts.register(cls)(_summary)
+    cls.__repr__ = lambda self: lines(cls.__name__, facts(self))
+    cls._repr_html_ = lambda self: table(cls.__name__, facts(self))  # pyright: ignore
+    return cls
+
+
+def _summary(found: Any) -> list[tuple[str, str]]:
+    if isinstance(found, tuple):
+        values = _named(found)
+    else:
+        values = {each.name: getattr(found, each.name) for each in dataclasses.fields(found)}
+    return [(name, summed(value)) for name, value in values.items() if value is not None]
+
+
+def _named(found: Any) -> dict[str, Any]:
+    return found._asdict()
+
+
+def summed(value: Any) -> str:
+    """Numbers by shape and range; those of a dictionary or a named tuple by their ranges."""
+    value = _named(value) if isinstance(value, tuple) else value
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {spread(each)}" for name, each in value.items())
+    if _readable(value) and np.shape(value):
+        return f"{shaped(value)}: {spread(value)}"
+    return valued(value)
 
 
 def shaped(value: Any) -> str:

@@ -275,9 +275,24 @@ def norm(state: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(sum(squares[1:], squares[0])) / scale
 
 
-def rests(change: PyTree, state: PyTree, rtol: float, atol: float):
-    """Whether |change| ≤ atol + rtol |state|; never where either has left the range of floats."""
-    limit = atol + rtol * norm(state)
+def rests(
+    change: PyTree,
+    state: PyTree,
+    rtol: float,
+    atol: float,
+    spread: Float[Array, ""] | None = None,
+):
+    """Whether |change| ≤ atol + rtol |state|; never where either has left the range of floats.
+
+    Where states differ by little beside what they share, or are small altogether, the tolerances
+    are of a hundred times their `spread` instead: rounding alone may be more.
+    """
+    size = norm(state)
+    limit = atol + rtol * size
+    if spread is not None:
+        unit = jnp.where(spread > 0, 100 * spread, jnp.inf).astype(size.dtype)
+        rounding = 8 * float(jnp.finfo(size.dtype).eps) * size
+        limit = atol * jnp.minimum(1, unit) + jnp.maximum(rtol * jnp.minimum(size, unit), rounding)
     return (norm(change) <= limit) & jnp.isfinite(limit)
 
 

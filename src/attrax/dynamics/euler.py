@@ -84,7 +84,7 @@ class Euler(AbstractStepping):
         ahead = difference(space.pull(state), state)
         away = difference(resting(space, state), state)
         new = self._moved(state, ahead, away, self._length(space, state, ahead, away))
-        done = rests(away, state, self.rtol, self.atol)
+        done = rests(away, state, self.rtol, self.atol, space.spread)
         # At a kink steps shrink until they are lost in the rounding of the state.
         size = norm(state)
         least = 4 * float(jnp.finfo(size.dtype).eps) * size

@@ -103,7 +103,7 @@ class Flow(AbstractDynamics):
     def _rests(self, t, state, space, **kwargs):
         # Fast layers are as far from rest as others, however fast they move.
         away = difference(resting(space, state), state)
-        return rests(away, state, self.rtol, self.atol)
+        return rests(away, state, self.rtol, self.atol, space.spread)
 
 
 def _at(states, index):

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -41,8 +42,9 @@ class OneRead(AbstractStepping):
 class Iterate(AbstractStepping):
     """x ← (1 − damping) x + damping · pull(x), until the state rests.
 
-    It rests when a step is no longer than atol + rtol |x|. Forward-mode derivatives pass
-    through; for reverse mode use `FixedPoint`.
+    It rests when a step is no longer than atol + rtol |x|. Where rows differ by less than a
+    hundredth of |x|, or of one, a hundred times their difference stands for these. Forward-mode
+    derivatives pass through; for reverse mode use `FixedPoint`.
 
     **Arguments:**
 
@@ -90,9 +92,15 @@ class Iterate(AbstractStepping):
         """A read, and the share of it that is taken; the memo is the reading."""
         reading = advance(space, state)
         share = jax.tree.map(lambda leaf: self.damping.astype(leaf.dtype), state)
-        new = jax.tree.map(lambda x, y, s: x + s * (y - x), state, reading.value, share)
-        done = rests(difference(new, state), state, self.rtol, self.atol)
+        new = jax.tree.map(_towards, state, reading.value, share)
+        limits = self.rtol, self.atol, space.spread
+        done = rests(difference(new, state), state, *limits)
         # Comparing with the state before last finds a cycle of two; the first step has none.
-        back = rests(difference(new, memo.state), state, self.rtol, self.atol) & (number > 0)
+        back = rests(difference(new, memo.state), state, *limits) & (number > 0)
         outcome = ending(self.limit, (done, Outcome.converged), (back, Outcome.cycle))
         return new, reading, outcome
+
+
+def _towards(x, y, share):
+    """A share of the way from x to y; all of it is y itself, which x may be too large to keep."""
+    return jnp.where(share == 1, y, x + share * (y - x))

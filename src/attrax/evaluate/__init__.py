@@ -22,8 +22,15 @@ from .descents import velocity as velocity
 from .ensembles import Extrapolation as Extrapolation
 from .ensembles import ensemble as ensemble
 from .ensembles import extrapolate as extrapolate
+from .fixed_points import FixedPointKind as FixedPointKind
+from .fixed_points import FixedPoints as FixedPoints
+from .fixed_points import classify_fixed_points as classify_fixed_points
+from .fixed_points import metastable_size as metastable_size
 from .overlaps import bit_error as bit_error
 from .overlaps import overlap as overlap
+from .random_energies import SoftmaxReads as SoftmaxReads
+from .random_energies import draw_softmax_reads as draw_softmax_reads
+from .random_energies import draw_softmax_thresholds as draw_softmax_thresholds
 from .spurious import StateKind as StateKind
 from .spurious import States as States
 from .spurious import classify_states as classify_states

@@ -10,10 +10,12 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..common.checks import as_doubles, positive, whole_number
+from ..common.display import results
 from ..hierarchical import HierarchicalMemory
 from .descents import arrays, moving, velocity
 
 
+@results
 class AdiabaticLimit(NamedTuple):
     """How far a network is from the one whose fast layers follow the others at once.
 

@@ -11,8 +11,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from ..common.checks import as_floats, is_concrete, number, plain_number
+from ..common.display import results
 
 
+@results
 class Band(NamedTuple):
     """An estimate and its confidence interval, all of one shape.
 

@@ -10,12 +10,14 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..common.checks import as_floats, one_key, whole_number
+from ..common.display import results
 from ..dynamics.base import AbstractDynamics, check_dynamics
 from ..spaces.units import Units, check_states
 from .bands import Band, check_confidence, pooled_bands
 from .probes import allowed_units, flip_order, flipped, units_made, whole_numbers, wrong_units
 
 
+@results
 class BasinSweep(eqx.Module):
     """What `basin_sweep` counted; K distances, R runs.
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..common.checks import is_concrete, one_key, plain_number, whole_number
+from ..common.display import results
 from ..dynamics.base import AbstractDynamics, check_dynamics
 from ..dynamics.iterate import OneRead
 from ..spaces.units import check_states
@@ -21,6 +22,7 @@ from .probes import allowed_units, units_made, whole_numbers
 _MEANINGS = ("fixed_point", "tolerated_error", "error_correction")
 
 
+@results
 class CapacityScan(eqx.Module):
     """What `capacity_scan` measured; S numbers of patterns, R draws.
 

@@ -75,12 +75,17 @@ def exact_row(scores: ArrayLike, index: ArrayLike) -> Bool[Array, "*m"]:
     - `index`: the row that should be found, shape (...) or its last axes.
 
     **Returns:** shape (...), True where that row is the best.
+
+    **Raises:** `TypeError` for an index that is not of whole numbers.
     """
     scores = native("scores", scores)
     # In NumPy no two scores become equal by rounding.
     find = jnp.argmax if isinstance(scores, jax.Array) else np.argmax
     best = jnp.asarray(find(scores, axis=-1))
-    return best == jnp.broadcast_to(as_array("index", index), best.shape)
+    rows = as_array("index", index)
+    if not jnp.issubdtype(rows.dtype, jnp.integer):
+        raise TypeError(f"`index` must hold whole numbers, but its entries are {rows.dtype}.")
+    return best == jnp.broadcast_to(rows.astype(best.dtype), best.shape)
 
 
 def fractions(errors: Float[Array, " n"], thresholds: Float[Array, " t"]) -> Float[Array, " t"]:

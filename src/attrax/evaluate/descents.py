@@ -10,6 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..common.checks import as_floats, positive, whole_number
+from ..common.display import results
 from ..hierarchical import HierarchicalMemory
 from ..retrieval import Retrieval
 
@@ -19,6 +20,7 @@ ROUNDING = 32 * float(np.finfo(np.float64).eps)
 `Certificate` allows as much."""
 
 
+@results
 class Descent(NamedTuple):
     """Energies along runs from several starts.
 
@@ -44,6 +46,7 @@ class Descent(NamedTuple):
         return np.maximum(np.diff(self.energy, axis=1).max(axis=1), 0) / scale
 
 
+@results
 class EnergyRates(NamedTuple):
     """The rate of the energy at some points, taken in two ways.
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray, PyTree
 
 from ..common.checks import as_doubles, one_key, whole_number
+from ..common.display import results
 from .probes import whole_numbers
 
 
@@ -85,6 +86,7 @@ def _measure_all(make, measure, sample, shape, batch, keys, counts) -> Any:
     return jax.lax.map(one, (keys, counts), batch_size=batch)
 
 
+@results
 class Extrapolation(NamedTuple):
     """What numbers tend to as the size grows; arrays of one shape.
 

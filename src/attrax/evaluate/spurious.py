@@ -11,7 +11,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from ..common.arithmetic import accumulate, products
-from ..common.checks import as_floats
+from ..common.checks import as_floats, is_concrete
+from ..common.display import facts, results, summed
 from ..spaces.units import check_states
 
 # Patterns that are tried beside as many as a mixture has: by chance, one that is not part of the
@@ -31,6 +32,7 @@ class StateKind(eqx.Enumeration):
     other = "Other: no pattern, and no mixture of those that it overlaps with most."
 
 
+@results
 class States(NamedTuple):
     """What `classify_states` found; leading axes are those of the states.
 
@@ -50,6 +52,16 @@ class States(NamedTuple):
     sign: Int[Array, "*batch k"]
     overlap: Float[Array, "*batch"]
     distance: Int[Array, "*batch"]
+
+
+@facts.register
+def _(found: States) -> list[tuple[str, str]]:
+    rows = [(name, summed(getattr(found, name))) for name in found._fields[1:]]
+    if not is_concrete(found.count):
+        return rows
+    kinds = ("stored", "reversed", "mixture", "other")
+    counts = [(name, int(np.sum(found.kind == getattr(StateKind, name)))) for name in kinds]
+    return [("kind", ", ".join(f"{count} {name}" for name, count in counts if count)), *rows]
 
 
 def classify_states(

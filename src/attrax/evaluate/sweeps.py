@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..common.arithmetic import accumulate, weighted
 from ..common.checks import as_array, as_floats, one_key
+from ..common.display import results
 from ..separation import AbstractSeparation
 from .criteria import exact_row, fractions, squared_error
 
@@ -24,6 +25,7 @@ from .criteria import exact_row, fractions, squared_error
 _CHUNK = 512
 
 
+@results
 class Sweep(NamedTuple):
     """What a sweep counts. A *point* is a number of memories or a level of damage.
 

@@ -19,3 +19,4 @@ from .layered import DenseLayer as DenseLayer
 from .layered import PoolingLayer as PoolingLayer
 from .layered import blocks_and_rules as blocks_and_rules
 from .layered import layered as layered
+from .modern import modern_memory as modern_memory

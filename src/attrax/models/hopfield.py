@@ -17,7 +17,7 @@ from ..hierarchical import (
 from ..learning.hebb import Hebb
 from ..learning.rules import AbstractRule
 from ..separation import AbstractSeparation, Power, Softmax
-from ..spaces.store import AbstractStore
+from ..stores import AbstractStore
 from ..stores.binary import BinaryMemory
 from ..stores.matrix import MatrixMemory
 from .large_memory import Activation, two_layers

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..common.arithmetic import accumulate, match, ratio, times, weighted
 from .base import (
@@ -24,6 +24,9 @@ from .base import (
     start,
 )
 
+# Scores that differ by so many roundings tie.
+_ROUNDINGS = 4
+
 
 class Reading(NamedTuple):
     """What one pass over the memories gives for one query.
@@ -33,12 +36,15 @@ class Reading(NamedTuple):
     - `mass` (): Σ w.
     - `effective` (): (Σ |w|)² / Σ w² for weights of one sign, the number of memories that share
       the weight; 0 where none takes part.
+    - `best` (): the index of the row with the largest score, the first of several; −1 where no row
+      takes part.
     """
 
     value: Float[Array, " v"]
     potential: Float[Array, ""]
     mass: Float[Array, ""]
     effective: Float[Array, ""]
+    best: Int[Array, ""]
 
 
 class Rows(NamedTuple):
@@ -83,14 +89,17 @@ def fold(
         return _selective(separation, query, rows, block, axis)
     if isinstance(separation, AbstractAdditive):
         if block is None and axis is None:
-            sums = _sums(separation, query, rows, None)
+            scores = _scores(query, rows)
+            sums = _sums_of(separation, scores, rows, reference_of(separation, scores, rows.filled))
+            leader = _leader(scores, rows.filled)
         else:
-            sums = _blockwise(separation, query, rows, block or rows.keys.shape[0], axis)
+            sums, leader = _blockwise(separation, query, rows, block or rows.keys.shape[0], axis)
         factor, potential = separation.finish(sums.reference, sums.mass, sums.potential)
         if separation.lacks_potential is not None:
             potential = jnp.full_like(potential, jnp.nan)
         value = times(factor, sums.value).astype(rows.keys.dtype)
-        return Reading(value, potential, factor * sums.mass, _effective(sums.mass, sums.square))
+        effective = _effective(sums.mass, sums.square)
+        return Reading(value, potential, factor * sums.mass, effective, leader.index)
     return _whole(separation, query, rows, axis)
 
 
@@ -113,20 +122,43 @@ def _whole(separation, query, rows, axis):
         potential = jnp.full((), jnp.nan, scores.dtype)
     mass = jnp.sum(weights)
     value = weighted(weights, values).astype(values.dtype)
-    return Reading(value, potential, mass, _effective(mass, jnp.sum(weights**2)))
+    effective = _effective(mass, jnp.sum(weights**2))
+    return Reading(value, potential, mass, effective, _leader(scores, rows.filled).index)
+
+
+class _Leader(NamedTuple):
+    """The best score so far, and its row: −∞ and −1 where no row takes part."""
+
+    score: Float[Array, ""]
+    index: Int[Array, ""]
+
+
+def _leader(scores, mask) -> _Leader:
+    """The first of the best rows, up to rounding; NaN counts as best."""
+    scores = jax.lax.stop_gradient(scores)
+    scores = scores if mask is None else jnp.where(mask, scores, -jnp.inf)
+    score = jnp.max(scores)
+    # Two plain reductions take a tenth of the time of `argmax`. Compilers may compute the scores
+    # anew for the second, and equal rows differ by their place in a matrix product: by rounding.
+    below = score - _ROUNDINGS * jnp.finfo(scores.dtype).eps * jnp.abs(score)
+    wins = (scores >= jnp.where(jnp.isfinite(score), below, score)) | jnp.isnan(scores)
+    wins = wins if mask is None else wins & mask
+    count = scores.shape[0]
+    index = jnp.min(jnp.where(wins, jnp.arange(count, dtype=jnp.int32), count))
+    return _Leader(score, jnp.where(index == count, -1, index))
+
+
+def _ahead(old: _Leader, new: _Leader) -> _Leader:
+    """The better of two, the old one where they tie; NaN counts as best."""
+    wins = (new.score > old.score) | (jnp.isnan(new.score) & ~jnp.isnan(old.score))
+    wins = (wins | (old.index < 0)) & (new.index >= 0)
+    return jax.tree.map(lambda a, b: jnp.where(wins, b, a), old, new)
 
 
 def _scores(query: Query, rows: Rows) -> Float[Array, " n"]:
     if query.weight is None:
         return query.similarity(rows.keys, query.state)
     return query.similarity(rows.keys, query.state, query.weight)
-
-
-def _sums(separation, query, rows, reference) -> Sums:
-    scores = _scores(query, rows)
-    if reference is None:
-        reference = reference_of(separation, scores, rows.filled)
-    return _sums_of(separation, scores, rows, reference)
 
 
 def _sums_of(separation, scores, rows, reference) -> Sums:
@@ -140,8 +172,8 @@ def _split(tree, block: int):
 
 
 @eqx.filter_custom_jvp
-def _blockwise(separation, query, rows, block, axis) -> Sums:
-    """The sums over all blocks; merged over the shards of `axis`, if any."""
+def _blockwise(separation, query, rows, block, axis) -> tuple[Sums, _Leader]:
+    """The sums over all blocks, and the best row; merged over the shards of `axis`, if any."""
     blocks = _split(rows, block)
     dtype = accumulate(rows.keys.dtype)
     width = (rows.keys if rows.values is None else rows.values).shape[-1]
@@ -149,24 +181,41 @@ def _blockwise(separation, query, rows, block, axis) -> Sums:
     implicit = isinstance(separation, AbstractImplicit)
     reference = _solve(separation, query, blocks, axis) if implicit else start(separation, dtype)
 
-    def step(sums: Sums, part: Rows):
+    def step(carry, inputs):
+        (sums, leader), (begin, part) = carry, inputs
         scores = _scores(query, part)
-        if implicit:
-            return _merge(separation, sums, _sums_of(separation, scores, part, reference)), None
-        highest = jnp.maximum(sums.reference, largest(separation, scores, part.filled))
-        return _merge(separation, sums, _sums_of(separation, scores, part, highest)), None
+        new = _leader(scores, part.filled)
+        leader = _ahead(leader, new._replace(index=jnp.where(new.index < 0, -1, begin + new.index)))
+        highest = reference
+        if not implicit:
+            highest = jnp.maximum(sums.reference, largest(separation, scores, part.filled))
+        new = _sums_of(separation, scores, part, highest)
+        return (_merge(separation, sums, new), leader), None
 
     empty = Sums(reference, zero, zero, jnp.zeros((width,), dtype), zero)
-    sums = jax.lax.scan(step, empty, blocks)[0]
+    nobody = _Leader(jnp.full((), -jnp.inf, dtype), jnp.full((), -1, jnp.int32))
+    begins = _first_row(rows, axis) + jnp.arange(0, rows.keys.shape[0], block, jnp.int32)
+    sums, leader = jax.lax.scan(step, (empty, nobody), (begins, blocks))[0]
     if axis is None:
-        return sums
+        return sums, leader
+    leaders = jax.lax.all_gather(leader, axis)
+    place, _ = best(leaders.score, leaders.index >= 0, 1)
+    leader = jax.tree.map(lambda leaf: leaf[place[0]], leaders)
     if implicit:
         common, factor = reference, jnp.ones((), dtype)
     else:
         common = jax.lax.pmax(sums.reference, axis)
         factor = separation.rescale(sums.reference, common)
     scaled = _scale(sums, factor)
-    return jax.tree.map(lambda leaf: jax.lax.psum(leaf, axis), scaled)._replace(reference=common)
+    total = jax.tree.map(lambda leaf: jax.lax.psum(leaf, axis), scaled)
+    return total._replace(reference=common), leader
+
+
+def _first_row(rows, axis):
+    """Which row of all is the first of this shard."""
+    if axis is None:
+        return jnp.zeros((), jnp.int32)
+    return jax.lax.axis_index(axis).astype(jnp.int32) * rows.keys.shape[0]
 
 
 def _scale(sums: Sums, factor) -> Sums:
@@ -219,7 +268,7 @@ def _blockwise_jvp(primals, tangents):
     """Derivatives at the fixed reference, each block's scores taken again when they are needed."""
     separation, query, rows, block, axis = primals
     d_separation, d_query, d_rows, _, _ = tangents
-    sums = _blockwise(*primals)
+    sums, leader = _blockwise(*primals)
     implicit = isinstance(separation, AbstractImplicit)
     fixed = sums.reference if implicit else jax.lax.stop_gradient(sums.reference)
     blocks, d_blocks = _split(rows, block), _split(d_rows, block)
@@ -228,7 +277,9 @@ def _blockwise_jvp(primals, tangents):
         @eqx.filter_checkpoint
         def one(shared, d_shared, part, d_part):
             return _push(
-                lambda shared, part: _sums(shared[0], shared[1], part, shared[2])[1:],
+                lambda shared, part: _sums_of(shared[0], _scores(shared[1], part), part, shared[2])[
+                    1:
+                ],
                 (shared, part),
                 (d_shared, d_part),
             )
@@ -250,7 +301,11 @@ def _blockwise_jvp(primals, tangents):
         by_threshold = totals(shared, (*still[:2], jax.tree.map(jnp.ones_like, fixed)))
         moved = -ratio(total[0], by_threshold[0])
         total = jax.tree.map(lambda a, b: a + moved * b, total, by_threshold)
-    return sums, Sums(jax.tree.map(lambda leaf: moved, sums.reference), *total)
+    tangent = Sums(jax.tree.map(lambda leaf: moved, sums.reference), *total)
+    return (sums, leader), (
+        tangent,
+        leader._replace(score=jnp.zeros_like(leader.score), index=None),
+    )
 
 
 def _push(function, primals, tangents):
@@ -269,16 +324,20 @@ def _selective(separation: AbstractSelective, query, rows, block, axis) -> Readi
         index, valid = _best_of_blocks(separation.k, fixed_query, fixed_rows, block)
     found = _taken(rows, index, valid)
     if axis is not None:
-        found = jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, axis, tiled=True), found)
-        index, valid = best(_scores(query, found), found.filled, separation.k)
-        found = _taken(found, index, valid)
+        index = index + _first_row(rows, axis)
+        found, index = jax.tree.map(
+            lambda leaf: jax.lax.all_gather(leaf, axis, tiled=True), (found, index)
+        )
+        place, valid = best(_scores(query, found), found.filled, separation.k)
+        found, index = _taken(found, place, valid), index[place]
     weights, potential = separation.chosen(_scores(query, found), valid)
     if separation.lacks_potential is not None:
         potential = jnp.full_like(potential, jnp.nan)
     values = found.keys if found.values is None else found.values
     mass = jnp.sum(weights)
     value = weighted(weights, values).astype(values.dtype)
-    return Reading(value, potential, mass, _effective(mass, jnp.sum(weights**2)))
+    effective = _effective(mass, jnp.sum(weights**2))
+    return Reading(value, potential, mass, effective, jnp.where(valid[0], index[0], -1))
 
 
 def _taken(rows: Rows, index, valid) -> Rows:

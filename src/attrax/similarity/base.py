@@ -43,6 +43,15 @@ class AbstractSimilarity(eqx.Module):
     rows: ClassVar[Literal["any", "varied", "non-negative"]] = "any"
     """What stored rows must be: anything, not constant, or distributions up to a factor."""
 
+    steep: ClassVar[bool] = False
+    """Whether scores fall off so steeply from an exact match that those of the rows with themselves
+    say nothing of damaged queries: no inverse temperature is then chosen by them."""
+
+    terms: ClassVar[Literal["relative", "differences", "squares", "products"]] = "relative"
+    """What its sums are of, and so how large rows and queries may be: entries or their differences,
+    the squares of those, or products of entries; "relative" where the unit of rows does not count,
+    or where nothing is known."""
+
     bilinear: ClassVar[Literal["no", "plain", "shifted"]] = "no"
     """Whether scores are products k·v: as they are, with R = ½|v|²; or "shifted", which is but for
     a term of the key alone, and for one of the state alone that is R(v) − ½|v|²."""

@@ -52,6 +52,16 @@ class Euclidean(AbstractSimilarity):
         return "positive" if self.form == "reciprocal" else "non-positive"
 
     @property
+    def steep(self) -> bool:
+        """The reciprocal, which is infinite at a match."""
+        return self.form == "reciprocal"
+
+    @property
+    def terms(self):
+        """Squares, but for exact distances, which are taken of scaled differences."""
+        return "differences" if self.exact and self.form == "distance" else "squares"
+
+    @property
     def bilinear(self):
         """Half the square is k·v − ½|k|² − ½|v|²."""
         return "shifted" if self.form == "half_square" else "no"
@@ -100,11 +110,17 @@ class Manhattan(AbstractSimilarity):
     """
 
     form: Literal["negative", "reciprocal"] = eqx.field(static=True, default="negative")
+    terms: ClassVar = "differences"
     rowwise: ClassVar[bool] = True
 
     def __check_init__(self):
         """Refuse unknown forms."""
         one_of("form", self.form, ("negative", "reciprocal"))
+
+    @property
+    def steep(self) -> bool:
+        """The reciprocal, which is infinite at a match."""
+        return self.form == "reciprocal"
 
     @property
     def range(self) -> Range:
@@ -138,6 +154,7 @@ class Minkowski(AbstractSimilarity):
     """
 
     p: float = eqx.field(static=True)
+    terms: ClassVar = "differences"
     range: ClassVar[Range] = "non-positive"
     rowwise: ClassVar[bool] = True
     centroid: ClassVar = None

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ..common.arithmetic import Range, accumulate, inverse, products
@@ -41,6 +42,7 @@ class KullbackLeibler(AbstractSimilarity):
     )
     rowwise: ClassVar[bool] = True
     rows: ClassVar = "non-negative"
+    terms: ClassVar = "differences"
 
     def __check_init__(self):
         """Refuse unknown forms and negative smoothing."""
@@ -58,6 +60,18 @@ class KullbackLeibler(AbstractSimilarity):
         if self.form == "reciprocal" or (self.reverse and self.epsilon == 0):
             return None
         return DistributionMean(self.reverse, self.epsilon)
+
+    def rounding(self, rows):
+        """Of the largest of the terms about the first row, by which the rows are compared."""
+        if self.form == "reciprocal":
+            return 0.0
+        shares = rows.astype(np.float64)
+        shares = shares / shares.sum(-1, keepdims=True)
+        shares = (shares + self.epsilon) / (1 + rows.shape[1] * self.epsilon)
+        both = (shares > 0) & (shares[0] > 0)
+        ratio = np.where(both, shares, 1.0) / np.where(both, shares[0], 1.0)
+        changes = np.abs(shares * np.log(ratio)) + np.abs(shares - shares[0])
+        return float(changes.sum(-1).max() * np.finfo(np.float32).eps)
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
@@ -98,6 +112,7 @@ class JensenShannon(AbstractSimilarity):
     epsilon: float = eqx.field(static=True, default=1e-4, kw_only=True)
     rowwise: ClassVar[bool] = True
     rows: ClassVar = "non-negative"
+    terms: ClassVar = "differences"
     centroid: ClassVar = None
 
     def __check_init__(self):
@@ -134,6 +149,7 @@ class Jaccard(AbstractSimilarity):
     range: ClassVar[Range] = "non-negative"
     rowwise: ClassVar[bool] = True
     rows: ClassVar = "non-negative"
+    terms: ClassVar = "differences"
     centroid: ClassVar = None
 
     def __call__(self, keys, query, weight=None):
@@ -188,23 +204,30 @@ def _divergences(keys, query, reverse):
     """
     dtype = accumulate(keys.dtype)
     origin = jax.lax.stop_gradient(keys[0])
-    to_key, to_query = _log_ratio(keys, origin[None]), _log_ratio(query, origin)
-    key_change, query_change = keys - origin[None], query - origin
-    # D(row, m) and D(m, row), by their terms, which are never negative.
+    key_change, to_key, key_from, from_key = _about(keys, origin[None])
+    query_change, to_query, query_from, from_query = _about(query, origin)
     if reverse:
-        own = jnp.sum(query * to_query - query_change, dtype=dtype)
-        other = jnp.sum(key_change - origin[None] * to_key, axis=-1, dtype=dtype)
+        own, other = jnp.sum(query_from, dtype=dtype), jnp.sum(from_key, axis=-1, dtype=dtype)
         return own + other - products(to_key, query_change)
-    own = jnp.sum(keys * to_key - key_change, axis=-1, dtype=dtype)
-    other = jnp.sum(query_change - origin * to_query, dtype=dtype)
+    own, other = jnp.sum(key_from, axis=-1, dtype=dtype), jnp.sum(from_query, dtype=dtype)
     return own + other - products(key_change, to_query)
 
 
-def _log_ratio(shares, origin):
-    """ln (share/origin), taking 0 for ln 0; no figures are lost where the two are close."""
-    near = jnp.abs(shares - origin) < 0.5 * origin
-    change = jnp.where(near, (shares - origin) / jnp.where(origin > 0, origin, 1.0), 0.0)
-    return jnp.where(near, jnp.log1p(change), _logs(shares) - _logs(origin))
+def _about(shares, origin):
+    """Shares p about others m: p − m, ln (p/m), and the terms of D(p, m) and of D(m, p).
+
+    No figures are lost where the two are close. There all but the first are functions of one
+    (p − m)/m: of a difference that is taken twice, compilers may round one and not the other.
+    """
+    change = shares - origin
+    near = jnp.abs(change) < 0.5 * origin
+    part = jnp.where(near, change / jnp.where(origin > 0, origin, 1.0), 0.0)
+    small = jnp.log1p(part)
+    # Taking 0 for ln 0.
+    log = jnp.where(near, small, _logs(shares) - _logs(origin))
+    of = jnp.where(near, origin * ((1 + part) * small - part), shares * log - change)
+    back = jnp.where(near, origin * (part - small), change - origin * log)
+    return change, log, of, back
 
 
 def _jensen_term(key, query):

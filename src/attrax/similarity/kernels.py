@@ -112,6 +112,20 @@ class NonNegative(AbstractSimilarity):
         """As of the inner similarity."""
         return self.inner.rows
 
+    @property
+    def steep(self) -> bool:
+        """The two reciprocals."""
+        return self.how != "rectify"
+
+    @property
+    def terms(self):
+        """As of the inner similarity."""
+        return self.inner.terms
+
+    def rounding(self, rows):
+        """As of the inner similarity, whose scores change no less."""
+        return self.inner.rounding(rows)
+
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
         scores = self.inner(keys, query, weight)

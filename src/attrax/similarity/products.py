@@ -11,6 +11,7 @@ from ..common.arithmetic import (
     accumulate,
     inverse_root,
     is_constant,
+    is_far,
     products,
     range_scale,
     standardise,
@@ -46,6 +47,11 @@ class Dot(AbstractSimilarity):
     def range(self) -> Range:
         """Signed; the sum-normalised form is for non-negative data and so non-negative."""
         return "signed" if self.normalised == "none" else "non-negative"
+
+    @property
+    def terms(self):
+        """Products; the other form scales the query first."""
+        return "products" if self.normalised == "none" else "differences"
 
     @property
     def quadratic(self) -> bool:
@@ -188,13 +194,23 @@ class Correlation(AbstractSimilarity):
             alike = is_constant(keys, weight)
             offset = jnp.sum(keys * weight[None], axis=-1) / count
             keys = jnp.where(alike | (weight[None] == 0), 0.0, keys - offset[:, None])
+            left, around = products(keys, weight) / count, products(jnp.abs(keys), weight) / count
+            far = is_far(offset, around)
+            offset = jnp.where(far, left, offset)
+            left = jnp.where(far, left, 0.0)
+            keys = jnp.where(alike | (weight[None] == 0), 0.0, keys - left[:, None])
+        else:
+            keys = keys - _pivot(keys)[:, None]
         sums = products(keys, weight)
         raw = products(jnp.square(keys), weight)
         floor = rounding * raw + count * jnp.square(rounding * offset)
         spread = inverse_root(_above(floor, raw - sums**2 / count))
         middle = jnp.sum(weight * query) / count
-        centred = weight * (query - middle)
-        own = jnp.sum(weight * jnp.square(query - middle))
+        centred = query - middle
+        left, around = (jnp.sum(weight * x) / count for x in (centred, jnp.abs(centred)))
+        centred = jnp.where(is_far(middle, around), centred - left, centred)
+        own = jnp.sum(weight * jnp.square(centred))
+        centred = weight * centred
         own = jnp.where(constant, 0.0, own)
         length = jnp.ones_like(own) if self.encoded else inverse_root(own)
         return jnp.where(constant, 0.0, products(keys, centred) * spread * length)
@@ -202,3 +218,15 @@ class Correlation(AbstractSimilarity):
 
 def _above(floor: Float[Array, "*n"], squares: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return jnp.where(squares > floor, squares, 0.0)
+
+
+def _pivot(keys: Float[Array, "n d"]) -> Float[Array, " n"]:
+    """What most entries of a row have in common, where that is much; else nothing.
+
+    A few entries far off, which may not be known, leave the others next to one another and far from
+    the mean of all: their spread would be lost in its square.
+    """
+    some = keys[:, :: max(keys.shape[1] // 9, 1)]
+    middle = jnp.median(some, axis=-1)
+    around = jnp.median(jnp.abs(some - middle[:, None]), axis=-1)
+    return jnp.where((around > 0) & is_far(middle, around), middle, 0.0)

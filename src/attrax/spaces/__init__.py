@@ -2,6 +2,7 @@
 
 from .base import AbstractSpace as AbstractSpace
 from .base import Answer as Answer
+from .base import Comparing as Comparing
 from .base import Measured as Measured
 from .base import Reading as Reading
 from .base import Relaxing as Relaxing

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 # What leaves must declare, as a class variable, a property or a field; see attrax.separation.base.
 if TYPE_CHECKING:
@@ -19,11 +19,14 @@ class Reading(NamedTuple):
     - `state`: the state that was read.
     - `value`: where it is drawn to.
     - `memories` (): how many memories share the weight; `None` where that says nothing.
+    - `best` (): the index of the row that the state is most like; `None` where there are no rows,
+      or `answer` finds it.
     """
 
     state: PyTree
     value: PyTree
     memories: Float[Array, ""] | None = None
+    best: Int[Array, ""] | None = None
 
 
 class Answer(NamedTuple):
@@ -32,11 +35,14 @@ class Answer(NamedTuple):
     - `state` (v,): what the memory answers.
     - `energy` (): of the state in which the run ended; `None` where there is none.
     - `memories` (): how many memories share the weight; `None` where that says nothing.
+    - `best` (): the index of the row that the answer stands for, −1 if no row takes part; `None`
+      where there are no rows.
     """
 
     state: Float[Array, " v"]
     energy: Float[Array, ""] | None
     memories: Float[Array, ""] | None
+    best: Int[Array, ""] | None = None
 
 
 class AbstractSpace(eqx.Module):
@@ -51,6 +57,12 @@ class AbstractSpace(eqx.Module):
 
     lacks_energy: Declared[str | None]
     """Why there is no energy that descends; `None` where there is one."""
+
+    @property
+    def spread(self) -> Float[Array, ""] | None:
+        """How far apart states of different memories are, by which a state's rest is measured;
+        `None` where that is their own norm."""
+        return None
 
     @abstractmethod
     def read(self, state: PyTree) -> Reading:
@@ -103,9 +115,32 @@ class Counting(AbstractSpace):
     """A space that can tell memories that are equal from others."""
 
     @abstractmethod
-    def count_different(self, reading: Reading) -> Float[Array, ""] | None:
-        """How many memories share the weight of a read, equal ones counted as one where that is
-        seen; `None` where that says nothing."""
+    def count_different(
+        self, reading: Reading, best: Int[Array, ""] | None
+    ) -> Float[Array, ""] | None:
+        """How many memories share the weight of a read, of which `best` scored best: one where all
+        are equal to it; `None` where weights say nothing."""
+
+
+class Comparing(AbstractSpace):
+    """A space whose store keeps rows, each of which scores a state."""
+
+    @property
+    @abstractmethod
+    def there(self) -> Bool[Array, " n"]:
+        """The rows that take part."""
+
+    @abstractmethod
+    def row(self, index: Int[Array, ""]) -> Float[Array, " d"]:
+        """A stored row as a state, as if it had been the query."""
+
+    @abstractmethod
+    def compare(self, state: Float[Array, " d"]) -> Float[Array, " n"]:
+        """The score of each row with a state, larger ones closer; by known entries alone."""
+
+    @abstractmethod
+    def compare_with_itself(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """The score that a row would have which were the state itself."""
 
 
 class Relaxing(AbstractSpace):

@@ -4,17 +4,21 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
+from ..common.arithmetic import accumulate, range_scale
 from ..common.checks import NoEnergyError
-from .base import Answer, Counting, Measured, Reading
+from .base import Answer, Comparing, Counting, Measured, Reading
 from .noise import Noisy, PlainNoise
 
-# Of one and the same row the squared norm of the mean differs from one by rounding alone.
-_EQUAL = 1e-5
+# What is read of equal rows differs by so much of the distance of rows from what one of them gives,
+# and their number by so much from a whole one.
+_EQUAL, _WHOLE = 1e-3, 1e-2
+# How many rows tell how far apart they all are.
+_SOME = 16
 
 
-class KeySpace(Counting, Measured, Noisy):
+class KeySpace(Comparing, Counting, Measured, Noisy):
     """States of a `Memory` for one query, with the query's known entries held.
 
     Reads stay in key space; values are applied once, in `answer`. Where only some entries are
@@ -42,13 +46,26 @@ class KeySpace(Counting, Measured, Noisy):
         """As of the memory."""
         return self.memory.lacks_energy
 
+    @property
+    def spread(self) -> Float[Array, ""] | None:
+        """The largest distance of some rows from the first; those of unit norm differ by it."""
+        memory = self.memory
+        if memory.similarity.encoded:
+            return None
+        rows = memory.keys[:: max(memory.keys.shape[0] // _SOME, 1)][:_SOME]
+        apart = rows.astype(accumulate(rows.dtype)) - rows[:1].astype(accumulate(rows.dtype))
+        scale = range_scale(apart.reshape(-1))[0]
+        return jnp.sqrt(jnp.max(jnp.sum(jnp.square(apart * scale), axis=-1))) / scale
+
     def read(self, state: Float[Array, " d"]) -> Reading:
         """One read that stays in key space; known entries stay as they are."""
         reading = self.memory.read_key(state, self.known)
         value = reading.value
         if self.known is not None:
             value = jnp.where(self.known, self.initial, value)
-        return Reading(state, value, self._memories(reading))
+        # Where `answer` passes over the rows once more, no step need look for the best of them.
+        best = reading.best if self.memory.values is None else None
+        return Reading(state, value, self._memories(reading), best)
 
     def energy(self, state: Float[Array, " d"]) -> Float[Array, ""]:
         """The memory's energy of a state in key space.
@@ -73,9 +90,9 @@ class KeySpace(Counting, Measured, Noisy):
         reading = self.read(state) if reading is None else reading
         energy = self.memory.state_energy(state) if self.lacks_energy is None else None
         if self.memory.values is None:
-            return Answer(state, energy, reading.memories)
+            return Answer(state, energy, reading.memories, reading.best)
         values = self.memory.read(reading.state, self.known)
-        return Answer(self._completed(values.value), energy, reading.memories)
+        return Answer(self._completed(values.value), energy, reading.memories, values.best)
 
     def record(self, path: Float[Array, "s d"]) -> Float[Array, "s v"]:
         """The states of a run as they are to be seen, the start first.
@@ -93,6 +110,28 @@ class KeySpace(Counting, Measured, Noisy):
         return jnp.concatenate([self.query[None].astype(read.dtype), read[:-1]])
 
     @property
+    def there(self) -> Bool[Array, " n"]:
+        """The rows that are filled."""
+        filled = self.memory.filled
+        return jnp.ones(self.memory.keys.shape[:1], bool) if filled is None else filled
+
+    def row(self, index: Int[Array, ""]) -> Float[Array, " d"]:
+        """See `Comparing.row`."""
+        state = self.memory.encode(self.memory.keys[index], self.known)
+        return state if self.known is None else jnp.where(self.known, state, 0.0)
+
+    def compare(self, state: Float[Array, " d"]) -> Float[Array, " n"]:
+        """See `Comparing.compare`."""
+        return self.memory.state_scores(state, self.known)
+
+    def compare_with_itself(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """See `Comparing.compare_with_itself`."""
+        similarity, rows = self.memory.similarity, state[None]
+        if self.known is None:
+            return similarity(rows, state)[0]
+        return similarity(rows, state, self.known.astype(state.dtype))[0]
+
+    @property
     def lacks_noise(self) -> None:
         """Nothing: the states themselves are sampled."""
         return None
@@ -104,16 +143,27 @@ class KeySpace(Counting, Measured, Noisy):
     def _memories(self, reading):
         return reading.effective if self.memory.separation.normalised else None
 
-    def count_different(self, reading: Reading) -> Float[Array, ""] | None:
+    def count_different(
+        self, reading: Reading, best: Int[Array, ""] | None
+    ) -> Float[Array, ""] | None:
         """See `Counting.count_different`.
 
-        The mean of rows of unit norm has that norm only if all that weighs is one and the same.
+        Equal rows have equal weights, so their number is whole, and what is read of them is what
+        one of them alone would give.
         """
-        if reading.memories is None or not self.memory.similarity.encoded or self.known is not None:
-            return reading.memories
-        norm = jnp.sum(jnp.square(reading.value), dtype=reading.memories.dtype)
-        same = jnp.abs(norm - 1) < _EQUAL
-        return jnp.where(same, jnp.ones_like(norm), reading.memories)
+        count = reading.memories
+        if count is None or best is None:
+            return count
+        alone = self.memory.read_alone(best)
+        change = reading.value.astype(alone.dtype) - alone
+        if self.known is not None:
+            change = jnp.where(self.known, 0.0, change)
+        size, away = (jnp.sqrt(jnp.sum(jnp.square(x))) for x in (alone, change))
+        unit = size if self.spread is None else jnp.minimum(size, self.spread.astype(size.dtype))
+        rounding = 8 * float(jnp.finfo(size.dtype).eps) * size
+        whole = jnp.abs(count - jnp.round(count)) <= _WHOLE
+        same = whole & (away <= jnp.maximum(_EQUAL * unit, rounding))
+        return jnp.where(same, jnp.ones_like(count), count)
 
     def _completed(self, value):
         if self.known is None or self.memory.heteroassociative:

@@ -1,6 +1,7 @@
 """What a store is: what `attrax.retrieve` may ask of whatever keeps memories."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import equinox as eqx
@@ -46,6 +47,13 @@ class AbstractStore(eqx.Module):
         """The type that `space` takes queries in: `dtype`, unless a leaf says more."""
         return self.dtype
 
+    @property
+    def lacks_scores(self) -> Callable[[str, Array, Array | None], str | None] | None:
+        """Why queries are too large or too small for scores: a function of what they are called,
+        the queries, and the mask of entries that are known, to the text, or to `None` where they
+        are not. `None` for a store that takes queries of any size."""
+        return None
+
     @abstractmethod
     def space(
         self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None
@@ -79,7 +87,8 @@ class AbstractStore(eqx.Module):
         return lines(type(self).__name__, facts(self))
 
     def check_queries(self, name: str, queries: Array, known: Array | None = None) -> None:
-        """Refuse states that two-state units cannot have; nothing is checked under jit.
+        """Refuse states that two-state units cannot have, and queries whose scores would be beyond
+        the range of floats; nothing is checked under jit.
 
         **Arguments:**
 
@@ -87,7 +96,9 @@ class AbstractStore(eqx.Module):
         - `queries`: shape (..., d).
         - `known`: True for the entries that are looked at; all if `None`.
 
-        **Raises:** `ValueError` that names the first other value and the remedy.
+        **Raises:** `ValueError` that names the first other value, or the size, and the remedy.
         """
         if self.units != "real":
             check_states(name, queries, self.units, known)
+        if self.lacks_scores is not None and (why := self.lacks_scores(name, queries, known)):
+            raise ValueError(why)

@@ -76,11 +76,15 @@ class AbstractUnitSpace(Measured):
     def answer(self, state: Float[Array, " d"], reading: Reading | None = None) -> Answer:
         """The state itself, with its energy."""
         energy = None if self.lacks_energy is not None else self.memory.state_energy(state)
-        return Answer(state, energy, None)
+        return Answer(state, energy, None, self.best(state))
 
     def record(self, path: Float[Array, "s d"]) -> Float[Array, "s d"]:
         """The states of a run, the start first."""
         return path
+
+    @abstractmethod
+    def best(self, state: Float[Array, " d"]) -> Int[Array, ""] | None:
+        """The index of the memory that a state is most like; `None` where none is kept."""
 
     @abstractmethod
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
@@ -92,6 +96,10 @@ class AbstractUnitSpace(Measured):
 
 class PairedUnits(AbstractUnitSpace):
     """Units coupled in pairs: their sums Σ_j W_ij σ_j follow a change of one by its couplings."""
+
+    def best(self, state: Float[Array, " d"]) -> None:
+        """No memory is kept by itself."""
+        return None
 
     @abstractmethod
     def coupled(
@@ -126,6 +134,10 @@ class PairedUnits(AbstractUnitSpace):
 
 class OverlappingUnits(AbstractUnitSpace):
     """Units whose drives are taken from overlaps with the memories, anew after each change."""
+
+    def best(self, state: Float[Array, " d"]) -> Int[Array, ""]:
+        """The memory of the largest overlap, the first of several."""
+        return jnp.argmax(self.overlaps(state)).astype(jnp.int32)
 
     @abstractmethod
     def overlaps(self, state: Float[Array, " d"]) -> Float[Array, " n"]:

@@ -7,12 +7,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..common.arithmetic import accumulate, in_range, match, products, shift
 from ..common.checks import NoEnergyError, as_floats, is_floats
 from ..separation import AbstractAdditive
 from ..separation.base import AbstractImplicit, Shares, largest
+from ..spaces.base import Comparing
 from ..spaces.store import AbstractStore
 from ..spaces.units import OverlappingUnits, check_states, decided
 
@@ -143,7 +144,7 @@ class BinaryMemory(AbstractStore):
         return query
 
 
-class BinarySpace(OverlappingUnits):
+class BinarySpace(OverlappingUnits, Comparing):
     """Units of a `BinaryMemory` for one query; what follows their changes are the overlaps ξσ."""
 
     def drive(self, state: Float[Array, " d"]) -> Float[Array, " d"]:
@@ -153,6 +154,23 @@ class BinarySpace(OverlappingUnits):
     def overlaps(self, state: Float[Array, " d"]) -> Float[Array, " n"]:
         """ξσ, of every memory."""
         return products(self.memory.keys, state)
+
+    @property
+    def there(self) -> Bool[Array, " n"]:
+        """All rows."""
+        return jnp.ones(self.memory.keys.shape[:1], bool)
+
+    def row(self, index: Int[Array, ""]) -> Float[Array, " d"]:
+        """See `Comparing.row`."""
+        return self.memory.keys[index]
+
+    def compare(self, state: Float[Array, " d"]) -> Float[Array, " n"]:
+        """The overlaps, of known units alone."""
+        return self.overlaps(self._seen(state))
+
+    def compare_with_itself(self, state: Float[Array, " d"]) -> Float[Array, ""]:
+        """See `Comparing.compare_with_itself`."""
+        return products(self._seen(state)[None], state)[0]
 
     def columns(self) -> Float[Array, "d n"]:
         """ξᵀ, of which each unit reads a row, made once."""
@@ -164,6 +182,9 @@ class BinarySpace(OverlappingUnits):
         if rule == "field":
             return fields(self.memory.separation, columns, overlaps)
         return gaps(self.memory.separation, columns, overlaps, state)
+
+    def _seen(self, state):
+        return state if self.known is None else jnp.where(self.known, state, 0.0)
 
 
 def fields(

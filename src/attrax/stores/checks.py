@@ -1,8 +1,13 @@
 """What must fit together in a memory: scores and domains, projections and energies, fields."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from ..common.arithmetic import accumulate
+from ..common.checks import is_concrete, native
 from ..separation import AbstractSeparation
 from ..similarity import AbstractSimilarity
 
@@ -58,6 +63,107 @@ def why_no_energy(
             f'{type(centroid).__name__}, not the sum of rows; pass projection="centroid".'
         )
     return None
+
+
+def why_out_of_range(
+    similarity: AbstractSimilarity,
+    name: str,
+    rows: np.ndarray,
+    queries: np.ndarray | None = None,
+    known: np.ndarray | None = None,
+) -> str | None:
+    """Why scores would leave the range of floats, or all vanish in it; `None` where they do not.
+
+    Infinite scores tie, and so do those that are zero: a memory would answer with the wrong rows.
+
+    **Arguments:**
+
+    - `similarity`: what rows are compared by.
+    - `name`: what is to be compared with the rows, for the text.
+    - `rows`: shape (N, d).
+    - `queries`: shape (..., d); the rows themselves if `None`.
+    - `known`: True for entries of the queries that count; all if `None`.
+    """
+    if similarity.terms == "relative" or not rows.size:
+        return None
+    limits = jnp.finfo(accumulate(rows.dtype))
+    largest, smallest = float(limits.max) / 8, float(limits.tiny) / float(limits.eps)
+    asked = rows if queries is None else queries
+    size = _size(asked)
+    # Queries of any usual size need no look at the rows.
+    if queries is not None and max(smallest**0.25, 1e-8) < size < largest**0.25:
+        return None
+    degree = 1 if similarity.terms == "differences" else 2
+    if similarity.terms == "products":
+        reach = _size(rows) * size
+    else:
+        reach = float(np.max(rows.max(0).astype(np.float64) - rows.min(0)))
+        if queries is not None:
+            apart = np.abs(queries.astype(np.float64) - rows[0])
+            reach = max(reach, float(np.max(apart if known is None else apart * known)))
+        reach = reach**degree
+    if not reach * rows.shape[1] * degree**2 < largest:
+        what = "are beyond the range of"
+    elif 0 < reach < smallest:
+        what = "are below the range of"
+    else:
+        return None
+    return (
+        f"Scores of `{name}`, whose largest |entry| is {size:.3g}, {what} {limits.dtype} by "
+        f"{type(similarity).__name__}, so that rows could not be told apart: divide them by their "
+        "scale, rows and queries alike, or take a similarity in which it does not count, such as "
+        "attrax.similarity.Correlation()."
+    )
+
+
+def check_steep(similarity: AbstractSimilarity) -> None:
+    """Refuse to choose an inverse temperature where the scores of the rows do not tell one.
+
+    **Raises:** `ValueError` that names separations to take.
+    """
+    if similarity.steep:
+        raise ValueError(
+            f"Scores of {similarity!r} fall off steeply from an exact match, so no inverse "
+            "temperature that is chosen on the rows suits damaged queries; pass "
+            "separation=attrax.separation.Max(), or SumNormalised(Power(2))."
+        )
+
+
+def check_codes(given: Any, rows: jax.Array) -> None:
+    """Refuse whole numbers that floats round, where rows are compared by which entries are equal.
+
+    **Raises:** `ValueError` that says how to number them anew.
+    """
+    array = native("patterns", given)
+    if not is_concrete(array, rows) or array.dtype.kind not in "iu" or array.dtype.itemsize < 4:
+        return
+    codes, kept = np.asarray(array), np.asarray(rows).astype(np.float64)
+    if not (kept.astype(codes.dtype) == codes).all() or np.abs(kept).max() > 2**53:
+        raise ValueError(
+            f"`patterns` holds whole numbers that {rows.dtype} rounds, so that different ones "
+            "would be equal: number them anew, numpy.unique(patterns, return_inverse=True)[1]."
+            "reshape(patterns.shape)."
+        )
+
+
+def why_no_distribution(
+    similarity: AbstractSimilarity, name: str, queries: np.ndarray, known: np.ndarray | None
+) -> str | None:
+    """Why queries are no distributions, where they are compared as such; `None` where they are."""
+    if similarity.rows != "non-negative" or not queries.size:
+        return None
+    lowest = float(np.min(queries if known is None else np.where(known, queries, 0)))
+    if not lowest < 0:
+        return None
+    return (
+        f"`{name}` holds {lowest:.3g}, and {type(similarity).__name__} compares what is never "
+        f"negative: take jax.numpy.maximum({name}, 0), or similarity="
+        "attrax.similarity.Correlation()."
+    )
+
+
+def _size(array) -> float:
+    return float(max(np.max(array), -np.min(array), 0.0))
 
 
 def check_fields(memory) -> None:

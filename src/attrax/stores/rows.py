@@ -21,7 +21,15 @@ from ..similarity.centroids import AbstractSummedCentroid
 from ..spaces.keys import KeySpace
 from ..spaces.store import AbstractStore
 from . import storage
-from .checks import check_domain, check_fields, why_no_energy
+from .checks import (
+    check_codes,
+    check_domain,
+    check_fields,
+    check_steep,
+    why_no_distribution,
+    why_no_energy,
+    why_out_of_range,
+)
 from .storage import Placement
 
 if TYPE_CHECKING:
@@ -64,8 +72,8 @@ class Memory(AbstractStore):
     - `block`: rows read at a time. `None` chooses: about a megabyte of keys once there are many.
 
     **Raises:** `ValueError` for wrong shapes, NaN, no rows at all, scores outside the separation's
-    domain, or rows too alike to choose β for; `TypeError` if `similarity` or `separation` is
-    neither.
+    domain or the range of floats, or rows too alike to choose β for; `TypeError` if `similarity`
+    or `separation` is neither.
 
     **Source:** [millidge2022universal]
     """
@@ -94,7 +102,7 @@ class Memory(AbstractStore):
         capacity: int | None = None,
         block: int | None = None,
     ):
-        patterns = as_floats("patterns", patterns, ndim=2)
+        given, patterns = patterns, as_floats("patterns", patterns, ndim=2)
         count, width = patterns.shape
         if count == 0 or width == 0:
             raise ValueError(
@@ -116,13 +124,21 @@ class Memory(AbstractStore):
             similarity = Correlation(encoded=True)
         elif not isinstance(similarity, AbstractSimilarity):
             similarity = SimilarityFunction(similarity)
-        similarity.check("patterns", _taking_part(patterns, filled))
+        if similarity.discrete:
+            check_codes(given, patterns)
+        there = _taking_part(patterns, filled)
+        similarity.check("patterns", there)
+        if is_concrete(there) and (
+            why := why_out_of_range(similarity, "patterns", np.asarray(there))
+        ):
+            raise ValueError(why)
         self.heteroassociative = values is not None
         given = patterns
         if similarity.encoded:
             values = patterns if values is None else values
             patterns = _standardised(patterns)
         if separation is None:
+            check_steep(similarity)
             separation = Softmax(default_beta(similarity, patterns, filled, given))
         elif not isinstance(separation, AbstractSeparation):
             separation = SeparationFunction(separation)
@@ -207,6 +223,21 @@ class Memory(AbstractStore):
         """That of the rows; at least 32 bits where queries are standardised first."""
         return accumulate(self.dtype) if self.similarity.encoded else self.dtype
 
+    @property
+    def lacks_scores(self) -> Callable[[str, Array, Array | None], str | None]:
+        """See `AbstractStore.lacks_scores`; nothing is said under jit."""
+
+        def why(name, queries, known=None):
+            if not is_concrete(self.keys, self.filled, queries, known):
+                return None
+            rows = np.asarray(self.keys)
+            mask = None if known is None else np.asarray(known)
+            asked = np.asarray(queries)
+            why = why_no_distribution(self.similarity, name, asked, mask)
+            return why or why_out_of_range(self.similarity, name, rows, asked, mask)
+
+        return why
+
     def __len__(self) -> int:
         """How many rows are filled."""
         return self.keys.shape[0] if self.filled is None else int(jnp.sum(self.filled))
@@ -237,6 +268,14 @@ class Memory(AbstractStore):
         """One pass that stays in key space: its `value` is where the state is drawn to."""
         return self._read(state, known, None)
 
+    def read_alone(self, index: Int[Array, ""]) -> Float[Array, " d"]:
+        """What `read_key` would give were all weight on one row, in at least 32 bits."""
+        row = self.keys[index].astype(accumulate(self.keys.dtype))
+        centroid = self.similarity.centroid
+        if self.projection == "sum" or centroid is None:
+            return row
+        return centroid.agree(row[None], jnp.ones((1,), row.dtype))
+
     def pull(
         self, state: Float[Array, " d"], known: Bool[Array, " d"] | None = None
     ) -> Float[Array, " d"]:
@@ -249,6 +288,16 @@ class Memory(AbstractStore):
         """E of a state in key space, from a reading of it where there is one already."""
         reading = self._read(state, None, None) if reading is None else reading
         return self.similarity.state_term(state) - reading.potential
+
+    def state_scores(
+        self, state: Float[Array, " d"], known: Bool[Array, " d"] | None = None
+    ) -> Float[Array, " c"]:
+        """The similarity of each stored row to a state in key space, shape (capacity,)."""
+        weight = None if known is None else known.astype(state.dtype)
+        if self.block is None or self.placement is not None:
+            return self._scores(self.keys, state, weight)
+        blocks = self.keys.reshape(-1, self.block, self.width)
+        return jax.lax.map(lambda keys: self._scores(keys, state, weight), blocks).reshape(-1)
 
     def space(self, query: Float[Array, " d"], known: Bool[Array, " d"] | None = None) -> KeySpace:
         """The dynamical system of one query: states in key space."""
@@ -269,6 +318,7 @@ class Memory(AbstractStore):
         key = as_floats("key", key, ndim=1, dtype=self.keys.dtype)
         self._check_width("key", key)
         self.similarity.check("key", key[None])
+        self.check_queries("key", key)
         if self.heteroassociative != (value is not None):
             raise ValueError(
                 "`value` must be given: this memory was made with values."
@@ -357,7 +407,7 @@ class Memory(AbstractStore):
             return self._fold(query, Rows(self.keys, values, self.filled))
         if not isinstance(centroid, AbstractSummedCentroid):
             reading = self._fold(query, Rows(self.keys, None, self.filled))
-            weights = self.separation(self._scores(state, weight), self.filled)
+            weights = self.separation(self._scores(self.keys, state, weight), self.filled)
             return reading._replace(value=centroid.agree(self.keys, weights))
         reading = self._fold(query, Rows(self.keys, centroid.carrier(self.keys), self.filled))
         value = centroid.settle(reading.value, reading.mass)
@@ -370,10 +420,10 @@ class Memory(AbstractStore):
             self.separation, query, rows, block=self.block, placement=self.placement
         )
 
-    def _scores(self, state, weight):
+    def _scores(self, keys, state, weight):
         if weight is None:
-            return self.similarity(self.keys, state)
-        return self.similarity(self.keys, state, weight)
+            return self.similarity(keys, state)
+        return self.similarity(keys, state, weight)
 
     def _query(self, query):
         query = as_floats("query", query, dtype=self.query_dtype)
@@ -383,6 +433,7 @@ class Memory(AbstractStore):
                 f"{query.shape}. Use jax.vmap(memory)(queries) or attrax.retrieve."
             )
         self._check_width("query", query)
+        self.check_queries("query", query)
         return query
 
     def _check_width(self, name, array):
@@ -441,7 +492,8 @@ def _evaluate(memory: Memory, query, known, what: str):
     state = memory.encode(query, known)
     if what == "energy":
         return memory.state_energy(state)
-    scores = memory._scores(state, None if known is None else known.astype(state.dtype))
+    weight = None if known is None else known.astype(state.dtype)
+    scores = memory._scores(memory.keys, state, weight)
     if what == "scores":
         return scores
     separation = Max() if what == "best" else memory.separation

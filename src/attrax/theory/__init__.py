@@ -1,9 +1,9 @@
-"""What theory says of random binary memories: stability, capacity, order parameters.
+"""What theory says of memories: stability, capacity, order parameters, bounds on errors.
 
-Closed forms and solved equations for patterns of independent, fair signs: what simulations are
-compared with and drawn beside. Arguments broadcast; everything may be jitted, mapped and, where
-it is smooth, differentiated, but for sparse distributed memories: what is said of them is counted
-before a program runs.
+Closed forms and solved equations for independent patterns, of fair signs unless they say otherwise:
+what simulations are compared with and drawn beside. Arguments broadcast; everything may be
+jitted, mapped and, where it is smooth, differentiated, but for sparse distributed memories: what is
+said of them is counted before a program runs.
 """
 
 from .dense import dense_capacity as dense_capacity
@@ -17,15 +17,35 @@ from .distributed import signal_to_noise as signal_to_noise
 from .exponential import entropy_gap as entropy_gap
 from .exponential import exponential_flip_probability as exponential_flip_probability
 from .exponential import exponential_rate as exponential_rate
+from .fixed_points import modern_global_beta as modern_global_beta
+from .fixed_points import modern_jacobian_norm as modern_jacobian_norm
+from .fixed_points import modern_separation as modern_separation
+from .fixed_points import modern_well_separated as modern_well_separated
 from .hebb import gardner_capacity as gardner_capacity
 from .hebb import hebb_capacity as hebb_capacity
 from .hebb import hebb_first_step as hebb_first_step
 from .hebb import hebb_flip_probability as hebb_flip_probability
 from .hebb import pseudo_inverse_capacity as pseudo_inverse_capacity
 from .hebb import storkey_capacity as storkey_capacity
+from .lambert import wright_omega as wright_omega
+from .modern import ModernCapacity as ModernCapacity
+from .modern import modern_capacity as modern_capacity
+from .modern import modern_contraction_bound as modern_contraction_bound
+from .modern import modern_energy_offset as modern_energy_offset
+from .modern import modern_error_bound as modern_error_bound
+from .modern import modern_required_separation as modern_required_separation
+from .modern import modern_sphere_radius as modern_sphere_radius
+from .random_energy import condensation_beta as condensation_beta
+from .random_energy import free_entropy as free_entropy
+from .random_energy import largest_overlap as largest_overlap
+from .random_energy import overlap_cumulant as overlap_cumulant
+from .random_energy import overlap_rate as overlap_rate
 from .replica import OrderParameters as OrderParameters
 from .replica import critical_load as critical_load
 from .replica import hebb_free_energy as hebb_free_energy
 from .replica import hebb_order_parameters as hebb_order_parameters
 from .replica import spin_glass_temperature as spin_glass_temperature
 from .replica import transition_load as transition_load
+from .softmax import separation_rate as separation_rate
+from .softmax import softmax_basin as softmax_basin
+from .softmax import softmax_rate as softmax_rate

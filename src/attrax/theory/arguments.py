@@ -55,6 +55,19 @@ def bounded(name: str, array: Array, low: int | float, high: int | float = np.in
         raise ValueError(f"`{name}` must be {bounds}, but it is {wrong[0]:g}.")
 
 
+def above_zero(name: str, array: Array) -> None:
+    """Checks that all entries of a concrete array are positive.
+
+    **Raises:** `ValueError` naming the argument and the first entry that is not.
+    """
+    if not is_concrete(array):
+        return
+    values = np.asarray(array).ravel()
+    wrong = values[~(values > 0)]
+    if wrong.size:
+        raise ValueError(f"`{name}` must be positive, but it is {wrong[0]:g}.")
+
+
 def whole(name: str, array: Array) -> None:
     """Checks that all entries of a concrete array are whole numbers.
 

@@ -16,11 +16,7 @@ from attrax.stores.matrix import MatrixMemory
 from attrax.theory import critical_load, hebb_order_parameters
 
 HEBB = Hebb()
-RULES = {
-    "Hebb": HEBB,
-    "Storkey": Storkey(),
-    "Projection": PseudoInverse(dependent="ignore"),
-}
+RULES = {"Hebb": HEBB, "Storkey": Storkey(), "Projection": PseudoInverse(dependent="ignore")}
 LOADS = (0.05, 0.08, 0.10, 0.12, 0.13, 0.15, 0.18, 0.25)
 PROBES = 12
 WARM = 0.05

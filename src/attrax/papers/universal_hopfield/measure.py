@@ -190,21 +190,19 @@ def separations(run, data: str) -> tuple[Curves, Curves]:
     return curves(sizes, sweeps, 0), curves(sizes, sweeps, 1)
 
 
-def association(run, data: str) -> tuple[Curves, Curves, float]:
+def association(run, data: str) -> tuple[Curves, Curves]:
     """Numbers of memories whose images, or halves of them, are read: σ = 0.3, dot and max.
 
-    At the official threshold; at that threshold times the halves' share of the images' squared
-    norm; and that share.
+    At the official threshold, and at zero, where only the stored row itself will do.
     """
     rows, sizes = stored(run, data)
     halves = jnp.where(known_rows(0.5, run(images, data).shape, top=True), rows, 0)
-    share = float(jnp.sum(halves**2) / jnp.sum(rows**2))
-    thresholds, dot = (LOOSE, LOOSE * share), SIMILARITIES["dot"]
+    dot = SIMILARITIES["dot"]
     sweep = sweeping(
-        run, capacity_sweep, rows, sizes, similarity=dot, level=0.3, thresholds=thresholds
+        run, capacity_sweep, rows, sizes, similarity=dot, level=0.3, thresholds=(LOOSE, 0.0)
     )
     sweeps = {"all": sweep(), "half": sweep(values=halves)}
-    return curves(sizes, sweeps, 0), curves(sizes, sweeps, 1), share
+    return curves(sizes, sweeps, 0), curves(sizes, sweeps, 1)
 
 
 def bipolar(x):

@@ -1,0 +1,431 @@
+"""Every number that a public function takes goes through the gate, whatever kind it is of."""
+
+import decimal
+import inspect
+import typing
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+from jax.typing import ArrayLike
+
+import attrax
+from attrax import data, dynamics, evaluate, learning, models, theory
+from attrax import hierarchical as hier
+from attrax import separation as sep
+from attrax import similarity as sim
+
+ROOMS = (
+    *(attrax, data, dynamics, evaluate, learning, models, theory, hier, sep, sim),
+    *(attrax.stores, attrax.plot, attrax.spaces),
+)
+KEY = jax.random.key(0)
+rng = np.random.default_rng(0)
+TABLE = rng.integers(1, 9, (6, 5)).astype(float)
+ROW = TABLE[2]
+SIGNS = np.where(rng.random((3, 8)) < 0.5, -1.0, 1.0)
+SQUARE = rng.normal(size=(5, 5)).round(2)
+MATRIX = (SQUARE + SQUARE.T) / 2
+IMAGES = rng.random((3, 5)).round(3)
+LABELS = np.array([0, 1, 0])
+STATES = {"seen": np.arange(5) / 4, "hidden": np.arange(6) / 8}
+STARTS = {name: np.stack([state, state / 2]) for name, state in STATES.items()}
+LAYERS = {"seen": hier.Neurons(5), "hidden": hier.Neurons(6, hier.Tanh())}
+SYNAPSES = {("seen", "hidden"): hier.DenseSynapse(TABLE / 20)}
+NETWORK = hier.HierarchicalMemory(LAYERS, SYNAPSES)
+MEMORY = attrax.Memory(TABLE, separation=sep.Softmax(2.0))
+STORED = attrax.MatrixMemory(MATRIX)
+BINARY = models.dense_memory(SIGNS)
+CLASSIFIER = models.DenseClassifier(rng.normal(size=(3, 7)) / 9, 2, 2, temperature=1.0)
+
+
+def swept(function, points, **given):
+    rest = {} if function is evaluate.level_sweep else {"level": 0.1}
+    return function(
+        given.pop("patterns"),
+        points,
+        similarity=sim.Euclidean(),
+        separation=sep.Max(),
+        corrupt=data.gaussian,
+        key=KEY,
+        **given,
+        **rest,
+    ).fraction
+
+
+def reduced_to(starts, time):
+    fast = hier.HierarchicalMemory({**LAYERS, "hidden": hier.Neurons(6, tau=0.0)}, SYNAPSES)
+    slow = hier.HierarchicalMemory({**LAYERS, "hidden": hier.Neurons(6)}, SYNAPSES)
+    return evaluate.adiabatic_limit(slow, fast, starts, (0.1,), time=time, steps=20)
+
+
+def learnt(images, labels):
+    return models.train_dense_classifier(
+        CLASSIFIER, images, labels, epochs=1, power=1, batch_size=3, key=KEY
+    )
+
+
+# Each function, as one of its numbers, and numbers that it takes.
+X = {"x": ROW}
+BOUNDED = {"n_patterns": 100, "beta": 2.0, "largest_norm": 4.5}
+SWEPT = {"patterns": TABLE[None], "thresholds": np.ones(1), "values": TABLE[None]}
+CALLS = {
+    "retrieve": (lambda queries: attrax.retrieve(MEMORY, queries).state, {"queries": TABLE}),
+    "Memory.__call__": (MEMORY, {"query": ROW}),
+    **{
+        f"Memory.{name}": (getattr(MEMORY, name), {"query": ROW})
+        for name in ("scores", "weights", "best", "energy")
+    },
+    "Memory.write": (
+        attrax.Memory(TABLE, TABLE, separation=sep.Max()).write,
+        {"key": ROW, "value": ROW},
+    ),
+    "MatrixMemory": (
+        attrax.MatrixMemory,
+        {"matrix": MATRIX, "threshold": ROW, "scale": 2.0, "normaliser": ROW},
+    ),
+    "MatrixMemory.__call__": (STORED, {"query": ROW}),
+    "MatrixMemory.energy": (
+        attrax.MatrixMemory(MATRIX @ MATRIX, symmetry="positive").energy,
+        {"query": ROW},
+    ),
+    "MatrixMemory.write": (STORED.write, {"key": ROW, "value": ROW}),
+    "MatrixMemory.remove": (STORED.remove, {"key": ROW, "value": ROW}),
+    "BinaryMemory": (models.dense_memory, {"patterns": SIGNS}),
+    "BinaryMemory.__call__": (BINARY, {"query": SIGNS[0]}),
+    "BinaryMemory.energy": (BINARY.energy, {"query": SIGNS[0]}),
+    "DenseClassifier": (
+        lambda memories, temperature, epsilon: models.DenseClassifier(
+            memories, 2, 2, temperature=temperature, epsilon=epsilon
+        ),
+        {"memories": TABLE, "temperature": 2.0, "epsilon": 0.5},
+    ),
+    "DenseClassifier.__call__": (CLASSIFIER, {"image": IMAGES[0]}),
+    "DenseClassifier.logits": (CLASSIFIER.logits, {"image": IMAGES[0]}),
+    "DenseClassifier.predict": (CLASSIFIER.predict, {"image": IMAGES[0]}),
+    "DenseClassifier.energy": (CLASSIFIER.energy, {"state": np.arange(7) / 8}),
+    "DenseClassifier.parts": (CLASSIFIER.parts, {"image": IMAGES[0], "label": 1}),
+    "DenseClassifier.loss": (
+        CLASSIFIER.loss,
+        {"images": IMAGES, "labels": LABELS, "power": 2.0},
+    ),
+    "dense_classifier": (
+        lambda temperature: models.dense_classifier(
+            5, 2, memories=3, degree=2, temperature=temperature, key=KEY
+        ),
+        {"temperature": 2.0},
+    ),
+    "train_dense_classifier": (learnt, {"images": IMAGES, "labels": LABELS}),
+    "dense_memory": (models.dense_memory, {"patterns": SIGNS}),
+    "exponential_memory": (models.exponential_memory, {"patterns": SIGNS, "beta": 0.5}),
+    "hopfield_network": (models.hopfield_network, {"patterns": SIGNS}),
+    "graded_network": (
+        models.graded_network,
+        {"memory": MATRIX, "activation": 2.0, "input": ROW},
+    ),
+    "binary_dense_memory": (
+        models.binary_dense_memory,
+        {"memories": TABLE, "gain": 2.0, "input": ROW},
+    ),
+    "log_sum_exp_memory": (
+        models.log_sum_exp_memory,
+        {"memories": TABLE, "beta": 2.0, "input": ROW},
+    ),
+    "spherical_memory": (models.spherical_memory, {"memories": TABLE, "input": ROW}),
+    "blocks_and_rules": (
+        models.blocks_and_rules,
+        {
+            "primitives": rng.random((2, 3, 4)).round(2),
+            "rules": np.array([[0, 1], [2, 0]]),
+            "beta": 2.0,
+            "strength": 0.5,
+        },
+    ),
+    "effective_energy": (
+        lambda states: models.effective_energy(NETWORK, {"seen": states}, "hidden"),
+        {"states": STATES["seen"]},
+    ),
+    **{
+        name: (lambda x, fraction, f=f: f(x, fraction, key=KEY), {**X, "fraction": 0.5})
+        for name, f in (("drop", data.drop), ("salt_and_pepper", data.salt_and_pepper))
+    },
+    "flip_bits": (
+        lambda x, fraction: data.flip_bits(x, fraction, key=KEY),
+        {"x": SIGNS[0], "fraction": 0.5},
+    ),
+    "gaussian": (lambda x, sigma: data.gaussian(x, sigma, key=KEY), {**X, "sigma": 0.5}),
+    "mask_rows": (lambda x, fraction: data.mask_rows(x, fraction, (5, 1)), {**X, "fraction": 0.5}),
+    "inpaint": (lambda x, fraction: data.inpaint(x, fraction, (5, 1)), {**X, "fraction": 0.5}),
+    "drop_mask": (lambda fraction: data.drop_mask(fraction, 9, key=KEY), {"fraction": 0.5}),
+    "known_rows": (lambda fraction: data.known_rows(fraction, (4, 2)), {"fraction": 0.5}),
+    "known_inpaint": (lambda fraction: data.known_inpaint(fraction, (4, 4)), {"fraction": 0.5}),
+    "adiabatic_limit": (
+        lambda starts, time: reduced_to({"seen": starts}, time),
+        {"starts": STARTS["seen"], "time": 0.5},
+    ),
+    "record_energies": (
+        lambda starts, step: evaluate.record_energies(NETWORK, {**STARTS, "seen": starts}, step, 3),
+        {"starts": STARTS["seen"], "step": 0.125},
+    ),
+    "energy_rates": (
+        lambda points: evaluate.energy_rates(NETWORK, {**STARTS, "seen": points}),
+        {"points": STARTS["seen"]},
+    ),
+    "velocity": (
+        lambda states: evaluate.velocity(NETWORK, {**STATES, "seen": states}),
+        {"states": STATES["seen"]},
+    ),
+    "baseline_mean_image": (evaluate.baseline_mean_image, {"patterns": TABLE, "threshold": 9.0}),
+    "basin_sweep": (
+        lambda patterns, distances: evaluate.basin_sweep(
+            learning.Hebb(), patterns, distances, key=KEY
+        ),
+        {"patterns": SIGNS[None], "distances": np.array([1, 2])},
+    ),
+    "capacity_sweep": (lambda **given: swept(evaluate.capacity_sweep, (2, 4), **given), SWEPT),
+    "level_sweep": (lambda **given: swept(evaluate.level_sweep, (0.1, 0.2), **given), SWEPT),
+    "bit_error": (evaluate.bit_error, {"state": SIGNS, "pattern": SIGNS[::-1]}),
+    "overlap": (evaluate.overlap, {"state": SIGNS, "pattern": SIGNS[::-1]}),
+    "classify_states": (evaluate.classify_states, {"states": SIGNS[:2], "patterns": SIGNS}),
+    "exact_row": (evaluate.exact_row, {"scores": TABLE, "index": np.arange(6) % 5}),
+    "retrieved": (
+        evaluate.retrieved,
+        {"state": TABLE, "target": TABLE[::-1], "threshold": 9.0},
+    ),
+    "squared_error": (evaluate.squared_error, {"state": TABLE, "target": TABLE[::-1]}),
+    "scores": (
+        lambda keys, queries: evaluate.scores(sim.Dot(), keys, queries),
+        {"keys": TABLE, "queries": TABLE},
+    ),
+    "success_bands": (
+        evaluate.success_bands,
+        {"successes": np.array([3, 4]), "trials": np.array([5, 9]), "confidence": 0.75},
+    ),
+    "stabilities": (
+        lambda patterns: learning.stabilities(learning.Hebb()(SIGNS), patterns),
+        {"patterns": SIGNS},
+    ),
+    **{
+        f"{rule.__name__}.__call__": (rule(), {"patterns": SIGNS})
+        for rule in (learning.Hebb, learning.PseudoInverse, learning.Storkey, learning.Perceptron)
+    },
+    **{
+        f"{rule.__name__}.write": (
+            lambda pattern, rule=rule: rule().write(rule()(SIGNS[:2]), pattern),
+            {"pattern": SIGNS[2]},
+        )
+        for rule in (learning.Hebb, learning.PseudoInverse, learning.Storkey)
+    },
+    "SparseHebb": (learning.SparseHebb, {"activity": 0.25, "threshold": 0.5}),
+    "SparseHebb.__call__": (learning.SparseHebb(), {"patterns": SIGNS > 0}),
+    "SparseHebb.write": (
+        lambda pattern: learning.SparseHebb(0.5).write(
+            learning.SparseHebb(0.5)(SIGNS > 0), pattern
+        ),
+        {"pattern": SIGNS[2] > 0},
+    ),
+    "critical_load": (theory.critical_load, {"temperature": 0.25}),
+    "transition_load": (theory.transition_load, {"temperature": 0.25}),
+    "spin_glass_temperature": (theory.spin_glass_temperature, {"load": 0.25}),
+    "hebb_free_energy": (theory.hebb_free_energy, {"load": 0.125, "temperature": 0.25}),
+    "hebb_order_parameters": (theory.hebb_order_parameters, {"load": 0.125, "temperature": 0.25}),
+    "hebb_capacity": (theory.hebb_capacity, {"d": 100}),
+    "pseudo_inverse_capacity": (theory.pseudo_inverse_capacity, {"d": 100}),
+    "storkey_capacity": (theory.storkey_capacity, {"d": 100}),
+    "hebb_first_step": (theory.hebb_first_step, {"load": 0.125, "overlap": 0.5}),
+    "hebb_flip_probability": (theory.hebb_flip_probability, {"n_patterns": 9, "d": 100}),
+    "gardner_capacity": (theory.gardner_capacity, {"margin": 0.5}),
+    "entropy_gap": (theory.entropy_gap, {"mean": 0.5}),
+    "exponential_rate": (theory.exponential_rate, {"damage": 0.25}),
+    "exponential_flip_probability": (
+        theory.exponential_flip_probability,
+        {"log_n_patterns": 3.0, "d": 20, "damage": 0.25},
+    ),
+    "dense_capacity": (theory.dense_capacity, {"d": 100, "degree": 3, "error": 0.25}),
+    "dense_flip_probability": (
+        theory.dense_flip_probability,
+        {"n_patterns": 900, "d": 100, "degree": 3},
+    ),
+    **{
+        name: (getattr(theory, name), {"load": 0.25})
+        for name in ("condensation_beta", "largest_overlap")
+    },
+    "free_entropy": (theory.free_entropy, {"load": 0.25, "beta": 0.5}),
+    "overlap_cumulant": (theory.overlap_cumulant, {"beta": 0.5}),
+    "overlap_rate": (theory.overlap_rate, {"overlap": 0.5}),
+    "separation_rate": (
+        lambda overlap: theory.separation_rate(lambda x: 0.5 * x, overlap),
+        {"overlap": 0.5},
+    ),
+    "softmax_basin": (theory.softmax_basin, {"load": 0.25, "beta": 0.5}),
+    "softmax_rate": (theory.softmax_rate, {"beta": 0.5}),
+    "wright_omega": (theory.wright_omega, {"y": 0.5}),
+    "modern_capacity": (
+        theory.modern_capacity,
+        {"d": 75, "beta": 2.0, "radius": 1.5, "failure": 0.125},
+    ),
+    **{
+        name: (getattr(theory, name), BOUNDED | {"separation": 9.0, "distance": 0.25})
+        for name in ("modern_contraction_bound", "modern_error_bound")
+    },
+    **{
+        name: (getattr(theory, name), BOUNDED)
+        for name in ("modern_energy_offset", "modern_required_separation", "modern_sphere_radius")
+    },
+    **{
+        name: (getattr(theory, name), {"patterns": TABLE})
+        for name in ("modern_global_beta", "modern_separation")
+    },
+    "modern_well_separated": (theory.modern_well_separated, {"patterns": TABLE, "beta": 0.5}),
+    "modern_jacobian_norm": (
+        theory.modern_jacobian_norm,
+        {"patterns": TABLE, "state": ROW, "beta": 0.5},
+    ),
+    "modern_memory": (models.modern_memory, {"patterns": TABLE, "beta": 0.5}),
+    **{
+        name: (getattr(evaluate, name), {"weights": TABLE / TABLE.sum(1)[:, None], "mass": 0.75})
+        for name in ("classify_fixed_points", "metastable_size")
+    },
+    "draw_softmax_reads": (
+        lambda log_n_patterns, beta: evaluate.draw_softmax_reads(
+            "binary", log_n_patterns, 20, beta, draws=3, key=KEY
+        ),
+        {"log_n_patterns": np.array([1.0, 2.0]), "beta": 0.5},
+    ),
+    "draw_softmax_thresholds": (
+        lambda beta, overlap: evaluate.draw_softmax_thresholds(
+            "binary", 20, beta, overlap=overlap, draws=3, key=KEY
+        ),
+        {"beta": 0.5, "overlap": 0.75},
+    ),
+    # What is kept of a parameter is the answer.
+    **{
+        kind.__name__: (kind, {"beta": 0.5})
+        for kind in (
+            *(sep.Softmax, sep.Exponential, sep.GhostSoftmax, sep.Entmax),
+            *(hier.Tanh, hier.Sigmoid, hier.RectifiedExponential),
+        )
+    },
+    "AttentionSynapse": (
+        lambda beta: hier.AttentionSynapse(TABLE[None], TABLE[None], beta),
+        {"beta": 0.5},
+    ),
+    "Power": (lambda scale: sep.Power(2, scale=scale), {"scale": 0.5}),
+    "Threshold": (sep.Threshold, {"theta": 0.5}),
+    "LayerNorm": (hier.LayerNorm, {"gamma": 0.5, "delta": 0.25}),
+    "SphericalNorm": (hier.SphericalNorm, {"gamma": 0.5, "delta": 0.25}),
+    "Iterate": (dynamics.Iterate, {"damping": 0.5}),
+    "Euler": (lambda step: dynamics.Euler(step), {"step": 0.5}),
+    "Langevin": (
+        lambda temperature, step: dynamics.Langevin(temperature, step=step, steps=3),
+        {"temperature": 0.5, "step": 0.25},
+    ),
+    "Asynchronous": (dynamics.Asynchronous, {"order": np.arange(8)[::-1], "seed": 3}),
+    "Glauber": (
+        lambda temperature, **rest: dynamics.Glauber(temperature, sweeps=3, **rest),
+        {"temperature": 0.5, "order": np.arange(8)[::-1], "seed": 3},
+    ),
+}
+# Abstract bases, which their leaves stand for.
+BASES = {"AbstractRule.__call__", "AbstractIncrementalRule.write"}
+KINDS = {
+    "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")),
+    "long double": lambda x: x.astype(np.longdouble) if x.dtype.kind == "f" else x.astype(np.int16),
+    "objects": lambda x: x.astype(object),
+    "decimals": lambda x: np.vectorize(decimal.Decimal, otypes=[object])(x),
+}
+
+
+def takes_numbers(annotation) -> bool:
+    """Whether an annotation is `ArrayLike`, a union with it, or made of it."""
+    parts = typing.get_args(annotation)
+    if all(part in parts for part in typing.get_args(ArrayLike)):
+        return True
+    return any(takes_numbers(part) for part in parts)
+
+
+def numbers(function) -> set[str]:
+    """The arguments of a function that are numbers."""
+    return {
+        name
+        for name, each in inspect.signature(function).parameters.items()
+        if each.annotation is not inspect.Parameter.empty and takes_numbers(each.annotation)
+    }
+
+
+def public_functions():
+    """Name and function of everything public that is called, methods as Class.method."""
+    for room in ROOMS:
+        for name in dir(room):
+            thing = getattr(room, name)
+            if name.startswith("_") or not getattr(thing, "__module__", "").startswith("attrax"):
+                continue
+            if inspect.isfunction(thing):
+                yield name, thing
+            if inspect.isclass(thing):
+                if not inspect.isabstract(thing):
+                    yield name, thing.__init__
+                for method, function in vars(thing).items():
+                    if inspect.isfunction(function) and (
+                        method == "__call__" or not method.startswith("_")
+                    ):
+                        yield f"{name}.{method}", function
+
+
+def test_every_public_function_of_numbers_is_called():
+    asked = {name: args for name, f in public_functions() if (args := numbers(f))}
+    given = {name: set(arguments) for name, (_, arguments) in CALLS.items()}
+    assert {name: asked[name] for name in asked if name not in BASES} == given
+
+
+def answer(call, arguments):
+    return [
+        np.asarray(leaf) for leaf in jax.tree.leaves(call(**arguments)) if eqx.is_array_like(leaf)
+    ]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_numbers_of_every_kind_answer_as_doubles_do(name):
+    call, arguments = CALLS[name]
+    expected = answer(call, arguments)
+    assert expected
+    for argument, value in arguments.items():
+        for kind, convert in KINDS.items():
+            if kind == "decimals" and np.asarray(value).dtype.kind != "f":
+                continue  # no decimal is an index, a label or a count
+            given = answer(call, arguments | {argument: convert(np.asarray(value))})
+            assert len(given) == len(expected), (argument, kind)
+            for a, b in zip(given, expected, strict=True):
+                np.testing.assert_allclose(
+                    a.astype(float), b.astype(float), 1e-6, err_msg=f"{argument}, {kind}"
+                )
+
+
+# Where masked entries are of no kind that could be, which is said in place of the mask.
+OTHERWISE = {
+    ("exact_row", "index"),
+    ("flip_bits", "x"),
+    ("Asynchronous", "order"),
+    ("Glauber", "order"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_masked_entry_is_refused_or_missing(name):
+    call, arguments = CALLS[name]
+    for argument, value in arguments.items():
+        array = np.asarray(value)
+        if array.ndim == 0:
+            continue
+        hidden = np.arange(array.size).reshape(array.shape) == 1
+        masked = np.ma.array(array, mask=hidden)
+        try:
+            given = answer(call, arguments | {argument: masked})
+        except (TypeError, ValueError) as error:
+            if "masked" not in str(error) and (name, argument) not in OTHERWISE:
+                raise
+            continue
+        missing = answer(call, arguments | {argument: np.where(hidden, np.nan, array)})
+        for a, b in zip(given, missing, strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=argument)
