@@ -25,6 +25,8 @@ rng = np.random.default_rng(0)
 TABLE = rng.integers(1, 9, (6, 5)).astype(float)
 ROW = TABLE[2]
 SIGNS = np.where(rng.random((3, 8)) < 0.5, -1.0, 1.0)
+BITS = (SIGNS > 0).astype(float)
+HARD = models.sparse_distributed_memory(8, 20, 3, key=KEY).write(BITS)
 SQUARE = rng.normal(size=(5, 5)).round(2)
 MATRIX = (SQUARE + SQUARE.T) / 2
 IMAGES = rng.random((3, 5)).round(3)
@@ -298,6 +300,22 @@ CALLS = {
             "binary", 20, beta, overlap=overlap, draws=3, key=KEY
         ),
         {"beta": 0.5, "overlap": 0.75},
+    ),
+    "SparseDistributedMemory": (
+        lambda addresses, counters: models.SparseDistributedMemory(addresses, 3, counters),
+        {"addresses": BITS, "counters": TABLE[:3]},
+    ),
+    "SparseDistributedMemory.__call__": (HARD, {"query": BITS[0]}),
+    "SparseDistributedMemory.reached": (HARD.reached, {"query": BITS[0]}),
+    "SparseDistributedMemory.write": (HARD.write, {"keys": BITS, "values": BITS}),
+    "SparseDistributedMemory.remove": (HARD.remove, {"keys": BITS, "values": BITS}),
+    "circle_intersection": (
+        lambda distance: theory.circle_intersection(distance, 20, 5),
+        {"distance": np.array([2, 4])},
+    ),
+    "signal_to_noise": (
+        lambda distance: theory.signal_to_noise(distance, 20, 5, 100, 10),
+        {"distance": np.array([2, 4])},
     ),
     # What is kept of a parameter is the answer.
     **{
