@@ -45,7 +45,7 @@ def terms_of(memory, state):
     """R, Φ, the read, and the largest term of E."""
     reading = memory._read(state, None, None)
     term = memory.similarity.state_term(state)
-    scores = memory._scores(state, None)
+    scores = memory.state_scores(state)
     weights = memory.separation(scores, memory.filled)
     squares = jnp.max(jnp.sum(jnp.square(memory.keys), axis=-1)) + jnp.sum(jnp.square(state))
     scores = jnp.abs(scores)

@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import attrax
 from attrax import theory
+from attrax.dynamics import Iterate
 from attrax.models import SparseDistributedMemory, sparse_distributed_memory
+from attrax.retrieval import retrieve
 from attrax.separation import CircleIntersection, Softmax
 from attrax.similarity import Hamming
+from attrax.stores.rows import Memory
 
 from ..contract import NotRun, wide
 
@@ -173,14 +175,14 @@ def neurons(run) -> Radii:
     networks = run.pick("neurons.networks", quick=6, full=40)
     rng = np.random.default_rng(run.seed)
     shares = np.zeros((networks, radii.size, flips.size))
-    read = attrax.dynamics.Iterate(max_steps=10)
+    read = Iterate(max_steps=10)
     for shares_of in shares:
         addresses, rows = rng.integers(0, 2, (locations, n)), rng.integers(0, 2, (patterns, n))
         order = np.argsort(rng.random(rows.shape), axis=1)
         cues = np.where(order < flips[:, None, None], 1 - rows, rows)
         for i, radius in enumerate(radii.tolist()):
             memory = SparseDistributedMemory(addresses, radius).write(rows)
-            states = np.asarray(attrax.retrieve(memory, cues, read).state)
+            states = np.asarray(retrieve(memory, cues, read).state)
             shares_of[i] = (states == rows).all(2).mean(1)
     return Radii(radii, flips, shares, theory.optimal_radius(n, locations, patterns))
 
@@ -265,7 +267,7 @@ def descents(run) -> np.ndarray:
     near = rows[rng.integers(0, len(rows), starts)]
     cues = np.where(rng.random(near.shape) < rng.uniform(0.1, 0.5, (starts, 1)), 1 - near, near)
     circles = CircleIntersection(64, 15)
-    memory = attrax.Memory(rows, similarity=Hamming(), separation=circles, projection="centroid")
-    dynamics = attrax.dynamics.Iterate(max_steps=20)
-    found = attrax.retrieve(memory, cues, dynamics, path=True)
+    memory = Memory(rows, similarity=Hamming(), separation=circles, projection="centroid")
+    dynamics = Iterate(max_steps=20)
+    found = retrieve(memory, cues, dynamics, path=True)
     return np.asarray(found.energies, np.float64)
