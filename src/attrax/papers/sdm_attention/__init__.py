@@ -142,7 +142,7 @@ def critical(text, measure, auto, **declared):
     return distance
 
 
-ASKED = {"source": "asked here; theory of Kanerva (1988)", "least": 0.9, "most": 1.1}
+ASKED = {"source": "asked here; theory of Kanerva (1988)", "least": 0.95, "most": 1.05}
 critical_distances = [
     critical("n = 256, r = 20 000, m = 200", m.scaled, False, **ASKED),
     critical("n = 256, r = 20 000, m = 200", m.scaled, True, **ASKED),
