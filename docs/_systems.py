@@ -29,7 +29,6 @@ CLAIMS = "<!-- claims -->"
 GROUPS = (
     "The framework",
     "Binary and dense memories",
-    "Modern memories",
     "Sequences and brain models",
     "Layers",
     "Memory-augmented networks",
