@@ -18,6 +18,7 @@ DEFAULTS = {
         "SimilarityFunction": {"rowwise": False, "range": "signed"},
     },
     "separation": {
+        "CircleIntersection": {"scores": "hamming"},
         "Entmax": {"alpha": 1.5, "beta": 1.0},
         "Exponential": {"beta": 1.0},
         "GhostSoftmax": {"beta": 1.0},
@@ -55,10 +56,12 @@ DEFAULTS = {
     "theory": {
         "condensation_beta": {"ensemble": "spherical"},
         "critical_load": {"temperature": 0.0},
+        "circle_intersection": {"form": "exact", "log": False},
         "dense_capacity": {"criterion": "tolerated_error", "error": 0.005, "log": False},
         "dense_flip_probability": {"exact": False},
         "exponential_flip_probability": {"damage": 0.0},
         "exponential_rate": {"damage": 0.0, "criterion": "all_patterns"},
+        "fit_beta": {"form": "exact", "estimator": "least_squares"},
         "free_entropy": {"ensemble": "spherical"},
         "gardner_capacity": {"margin": 0.0},
         "hebb_capacity": {"criterion": "tolerated_error"},
@@ -69,6 +72,7 @@ DEFAULTS = {
         "modern_capacity": {"beta": 1.0, "radius": 1.0, "failure": 0.001},
         "modern_contraction_bound": {"distance": 0.0, "constant": "variance", "log": False},
         "modern_error_bound": {"distance": 0.0, "log": False},
+        "optimal_radius": {"criterion": "signal_to_noise", "recalled": 0.5},
         "overlap_cumulant": {"ensemble": "spherical"},
         "overlap_rate": {"ensemble": "spherical"},
         "separation_rate": {"overlap": 1.0, "ensemble": "spherical"},
