@@ -19,6 +19,7 @@ DEFAULTS = {
     },
     "separation": {
         "CircleIntersection": {"scores": "hamming"},
+        "ElementarySymmetric": {"sizes": (2, 3)},
         "Entmax": {"alpha": 1.5, "beta": 1.0},
         "Exponential": {"beta": 1.0},
         "GhostSoftmax": {"beta": 1.0},

@@ -332,6 +332,9 @@ OTHERS = {
     "superposed": attrax.Memory(ROWS, similarity=Dot(), separation=Identity()).superpose(),
     "dense": attrax.models.dense_memory(np.where(ROWS[:4] > 0, 1.0, -1.0)),
     "classifier": attrax.models.DenseClassifier(ROWS, 2, 3, temperature=2.0),
+    "simplices": attrax.models.simplicial_network(
+        np.where(ROWS[:4] > 0, 1.0, -1.0), attrax.models.full_skeleton(ROWS.shape[1])
+    ),
     "locations": attrax.models.SparseDistributedMemory(np.where(ROWS > 0, 1, 0), 2),
 }
 
@@ -366,6 +369,11 @@ HOSTILE_OTHERS = {
     "classifier, degree of one": ("classifier", set_to(degree=1)),
     "classifier, no temperature": ("classifier", set_to(temperature=None)),
     "classifier, the memories as epsilon": ("classifier", set_to(epsilon={"array": 0})),
+    "simplices, no sets": ("simplices", set_to(simplices=None)),
+    "simplices, no weights": ("simplices", set_to(weights=None)),
+    "simplices, another width": ("simplices", set_to(width=5)),
+    "simplices, a width of text": ("simplices", set_to(width="6")),
+    "simplices, no scale": ("simplices", set_to(scale=None)),
     "locations, no addresses": ("locations", set_to(addresses=None)),
     "locations, the addresses as counters": ("locations", set_to(counters={"array": 0})),
     "locations, the counters as addresses": ("locations", set_to(addresses={"array": 1})),

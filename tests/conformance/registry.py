@@ -31,6 +31,8 @@ SEPARATIONS = {
     "threshold": sep.Threshold(0.4),
     "circles": sep.CircleIntersection(8, 2),
     "circles_cosine": sep.CircleIntersection(8, 3, "cosine"),
+    "symmetric_pairs": sep.ElementarySymmetric(6, (2,)),
+    "symmetric": sep.ElementarySymmetric(6),
     "sparsemax": sep.Entmax(2.0, 3.0),
     "entmax_1.5": sep.Entmax(1.5, 3.0),
     "entmax_1.3": sep.Entmax(1.3, 3.0),
@@ -69,6 +71,9 @@ SIMILARITIES = {
     "manhattan_reciprocal": sim.Manhattan("reciprocal"),
     "minkowski": sim.Minkowski(3.0),
     "hamming": sim.Hamming(),
+    "cumulative_euclidean": sim.CumulativeEuclidean(
+        [np.array([[0, 1], [4, 2], [3, 5]]), np.array([[1, 3, 4], [0, 2, 5]])]
+    ),
     "kullback_leibler": sim.KullbackLeibler(),
     "kullback_leibler_reverse": sim.KullbackLeibler(reverse=True),
     "kullback_leibler_unsmoothed": sim.KullbackLeibler(epsilon=0.0),
@@ -135,6 +140,10 @@ SYNAPSES = {
     "lateral": (hier.LateralSynapse(weights(6, 6)), ((6,),)),
     "lateral_self": (hier.LateralSynapse(weights(6, 6), self_term=True), ((6,),)),
     "hyper": (hier.HyperSynapse(weights(6, 5, 4)), ((6,), (5,), (4,))),
+    "setwise": (
+        hier.SetwiseSynapse(np.array([[0, 1, 4], [2, 3, 4], [5, 1, 2]]), weights(3)),
+        ((6,),),
+    ),
     "convolution": (
         hier.ConvolutionSynapse(weights(3, 3, 2, 3), stride=2, padding="SAME"),
         ((5, 4, 2), (3, 2, 3)),

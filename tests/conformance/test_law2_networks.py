@@ -77,6 +77,7 @@ def triangle():
         ("v", "h", "k"): hier.HyperSynapse(weights(6, 5, 4)),
         ("k", "v"): dense(6, 4),
         "h": hier.LateralSynapse(weights(5, 5), self_term=True),
+        "k": hier.SetwiseSynapse(np.array([[0, 1, 3], [1, 2, 3]]), weights(2)),
     }
     return HierarchicalMemory(layers, joints)
 

@@ -25,6 +25,8 @@ rng = np.random.default_rng(0)
 TABLE = rng.integers(1, 9, (6, 5)).astype(float)
 ROW = TABLE[2]
 SIGNS = np.where(rng.random((3, 8)) < 0.5, -1.0, 1.0)
+SETS = models.random_simplices(8, {1: 9, 2: 11}, key=KEY)
+SETWISE = models.simplicial_network(SIGNS, SETS)
 BITS = (SIGNS > 0).astype(float)
 HARD = models.sparse_distributed_memory(8, 20, 3, key=KEY).write(BITS)
 SQUARE = rng.normal(size=(5, 5)).round(2)
@@ -300,6 +302,24 @@ CALLS = {
             "binary", 20, beta, overlap=overlap, draws=3, key=KEY
         ),
         {"beta": 0.5, "overlap": 0.75},
+    ),
+    "SimplicialMemory": (
+        lambda scale: models.SimplicialMemory(8, SETS, SETWISE.weights, scale=scale),
+        {"scale": 0.5},
+    ),
+    "SimplicialMemory.__call__": (SETWISE, {"query": SIGNS[0]}),
+    "SimplicialMemory.energy": (SETWISE.energy, {"query": SIGNS[0]}),
+    "SimplicialMemory.write": (SETWISE.write, {"patterns": SIGNS}),
+    "SimplicialMemory.remove": (SETWISE.remove, {"patterns": SIGNS}),
+    "SimplicialMemory.as_network": (SETWISE.as_network, {"gain": 0.5}),
+    "simplicial_network": (
+        lambda patterns: models.simplicial_network(patterns, SETS),
+        {"patterns": SIGNS},
+    ),
+    "skeleton_memory": (models.skeleton_memory, {"patterns": SIGNS}),
+    "SetwiseSynapse": (
+        lambda simplices, weights: hier.SetwiseSynapse(simplices, weights),
+        {"simplices": np.array([[0, 1, 4], [2, 3, 4]]), "weights": ROW[:2]},
     ),
     "SparseDistributedMemory": (
         lambda addresses, counters: models.SparseDistributedMemory(addresses, 3, counters),

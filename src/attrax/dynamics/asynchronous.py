@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ..common.checks import whole_number
-from ..spaces.units import OverlappingUnits, PairedUnits, decided
+from ..spaces.units import decided
 from .base import Outcome
 from .engine import AbstractStepping, ending
-from .sweeps import Order, sweep, units_of
+from .sweeps import Order, Units, sweep, units_of
 
 
 class Asynchronous(AbstractStepping):
@@ -75,7 +75,7 @@ class Asynchronous(AbstractStepping):
         """
         units_of(space, "Asynchronous")
 
-    def step(self, space: PairedUnits | OverlappingUnits, state, memo, number, key):
+    def step(self, space: Units, state, memo, number, key):
         """A sweep; the last one finds nothing to change."""
         low, high = space.levels
         undecided = {"keep": None, "low": low, "high": high}[self.ties]

@@ -11,10 +11,10 @@ from jaxtyping import Array, Float
 
 from ..common.arithmetic import accumulate
 from ..common.checks import is_concrete, number, whole_number
-from ..spaces.units import OverlappingUnits, PairedUnits, decided
+from ..spaces.units import decided
 from .base import Outcome, scheduled
 from .engine import AbstractStepping
-from .sweeps import Order, sweep, units_of
+from .sweeps import Order, Units, sweep, units_of
 
 
 class Glauber(AbstractStepping):
@@ -94,7 +94,7 @@ class Glauber(AbstractStepping):
         units_of(space, "Glauber")
         return self.temperatures
 
-    def step(self, space: PairedUnits | OverlappingUnits, state, memo, number, key):
+    def step(self, space: Units, state, memo, number, key):
         """A sweep at its temperature."""
         low, high = space.levels
         # Few bits would cut the tails, where the rare steps uphill are.

@@ -11,8 +11,11 @@ from jaxtyping import Array, Float, Int
 
 from ..common.checks import as_array, is_concrete, native
 from ..spaces.base import AbstractSpace
-from ..spaces.units import OverlappingUnits, PairedUnits
+from ..spaces.units import OverlappingUnits, PairedUnits, SetwiseUnits
 from .engine import anywhere
+
+# Spaces whose units can be updated one after another.
+Units = PairedUnits | OverlappingUnits | SetwiseUnits
 
 # Units whose sums are taken in one product. Within a block sums follow single changes by the
 # couplings, of which there are as many as the square of the block.
@@ -90,12 +93,12 @@ def _as_seed(seed: Any) -> Int[Array, ""]:
     return jnp.asarray(np.asarray(array).astype(np.uint32).view(np.int32))
 
 
-def units_of(space: AbstractSpace, name: str) -> PairedUnits | OverlappingUnits:
+def units_of(space: AbstractSpace, name: str) -> Units:
     """The space, if it is made of two-state units.
 
     **Raises:** `TypeError` that names the dynamics for other models.
     """
-    if not isinstance(space, PairedUnits | OverlappingUnits):
+    if not isinstance(space, Units):
         raise TypeError(
             f"{name} updates two-state units, and this memory has none: use Coordinates() for a "
             "HierarchicalMemory, Iterate() for a Memory, or make units with "
@@ -105,7 +108,7 @@ def units_of(space: AbstractSpace, name: str) -> PairedUnits | OverlappingUnits:
 
 
 def sweep(
-    space: PairedUnits | OverlappingUnits,
+    space: Units,
     state: Float[Array, " d"],
     order: Int[Array, " d"],
     decide: Callable,
@@ -117,20 +120,22 @@ def sweep(
 
     **Arguments:**
 
-    - `space`: units; `PairedUnits` or `OverlappingUnits` of `attrax.spaces`.
+    - `space`: units; `PairedUnits`, `OverlappingUnits` or `SetwiseUnits` of `attrax.spaces`.
     - `state`: shape (d,).
     - `order`: indices of units.
     - `decide`: (drive, state of the unit, its noise) → its new state.
     - `noise`: a number for each unit, shape (d,); `None` passes zeros.
     - `rule`: what the drive is: "energy", the gap between the unit's two states, or "field".
-    - `ahead`: how many units that are not coupled in pairs are looked at together; the fewer, the
-      more of them change. Nothing but time depends on it.
+    - `ahead`: how many units that follow overlaps are looked at together; the fewer, the more of
+      them change. Nothing but time depends on it.
 
     **Returns:** the state after the sweep.
     """
     noise = jnp.zeros_like(state) if noise is None else noise
     held = jnp.zeros(state.shape, bool) if space.known is None else space.known
-    if not isinstance(space, PairedUnits):
+    if isinstance(space, SetwiseUnits):
+        return _in_turn(space, state, order, decide, noise, held, rule)
+    if isinstance(space, OverlappingUnits):
         return _look_ahead(space, state, order, decide, noise, held, rule, ahead)
 
     def step(state, index):
@@ -160,6 +165,18 @@ def _block_update(space, state, index, decide, noise, held, rule):
     inputs = (places, couplings, own, before, noise[index], held[index], threshold)
     after = jax.lax.scan(step, sums, inputs)[1].astype(state.dtype)
     return state.at[index].set(after, unique_indices=True)
+
+
+def _in_turn(space, state, order, decide, noise, held, rule):
+    connections = space.connections()
+
+    def step(state, index):
+        own = jax.tree.map(lambda leaf: leaf[index], connections)
+        before = state[index]
+        after = decide(space.turn(own, state, rule), before, noise[index])
+        return state.at[index].set(jnp.where(held[index], before, after)), None
+
+    return jax.lax.scan(step, state, order)[0]
 
 
 def _look_ahead(space, state, order, decide, noise, held, rule, ahead):

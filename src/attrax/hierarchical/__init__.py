@@ -20,6 +20,7 @@ from .memory import HierarchicalMemory as HierarchicalMemory
 from .neurons import Neurons as Neurons
 from .norms import LayerNorm as LayerNorm
 from .norms import SphericalNorm as SphericalNorm
+from .setwise import SetwiseSynapse as SetwiseSynapse
 from .similar import SimilaritySynapse as SimilaritySynapse
 from .space import LayerSpace as LayerSpace
 from .synapses import AbstractSynapse as AbstractSynapse

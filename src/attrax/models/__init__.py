@@ -2,6 +2,9 @@
 
 from ..stores.binary import BinaryMemory as BinaryMemory
 from ..stores.distributed import SparseDistributedMemory as SparseDistributedMemory
+from ..stores.simplices import full_skeleton as full_skeleton
+from ..stores.simplices import random_simplices as random_simplices
+from ..stores.simplicial import SimplicialMemory as SimplicialMemory
 from .classifier import DenseClassifier as DenseClassifier
 from .classifier import dense_classifier as dense_classifier
 from .classifier_training import train_dense_classifier as train_dense_classifier
@@ -20,3 +23,5 @@ from .layered import PoolingLayer as PoolingLayer
 from .layered import blocks_and_rules as blocks_and_rules
 from .layered import layered as layered
 from .modern import modern_memory as modern_memory
+from .simplicial import simplicial_network as simplicial_network
+from .simplicial import skeleton_memory as skeleton_memory

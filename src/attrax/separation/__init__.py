@@ -17,6 +17,7 @@ from .softmax import AbstractExponential as AbstractExponential
 from .softmax import Exponential as Exponential
 from .softmax import GhostSoftmax as GhostSoftmax
 from .softmax import Softmax as Softmax
+from .symmetric import ElementarySymmetric as ElementarySymmetric
 from .threshold import Threshold as Threshold
 from .top import Max as Max
 from .top import TopK as TopK

@@ -21,3 +21,4 @@ from .kernels import non_negative as non_negative
 from .products import Correlation as Correlation
 from .products import Cosine as Cosine
 from .products import Dot as Dot
+from .setwise import CumulativeEuclidean as CumulativeEuclidean

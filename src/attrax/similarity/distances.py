@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from ..common.arithmetic import Range, accumulate, products, range_scale
 from ..common.checks import one_of
@@ -93,7 +94,7 @@ class Euclidean(AbstractSimilarity):
             return half
         if self.form == "square":
             return -squares
-        return 1 / squares if self.form == "reciprocal" else -_root(squares)
+        return 1 / squares if self.form == "reciprocal" else -root(squares)
 
 
 class Manhattan(AbstractSimilarity):
@@ -212,7 +213,7 @@ def _scaled_distance(keys, query, weight):
     # The smaller scale is that of the larger of the two.
     scale = jnp.minimum(*sizes)
     squares = over_features(lambda k, q: jnp.square((k - q) * scale), keys, query, weight)
-    return _root(squares) / scale
+    return root(squares) / scale
 
 
 def _expanded(keys, query, weight):
@@ -232,6 +233,7 @@ def _expanded(keys, query, weight):
     return jnp.minimum(products(keys, query) - (0.5 * rows + 0.5 * own), 0)
 
 
-def _root(squares):
+def root(squares: Float[Array, "..."]) -> Float[Array, "..."]:
+    """√, whose slope at zero is zero."""
     apart = squares > 0
     return jnp.where(apart, jnp.sqrt(jnp.where(apart, squares, 1.0)), 0.0)

@@ -13,3 +13,4 @@ from .noise import PlainNoise as PlainNoise
 from .units import AbstractUnitSpace as AbstractUnitSpace
 from .units import OverlappingUnits as OverlappingUnits
 from .units import PairedUnits as PairedUnits
+from .units import SetwiseUnits as SetwiseUnits

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 from ..common.checks import NoEnergyError, is_concrete
 from .base import Answer, Measured, Reading
@@ -19,8 +19,9 @@ class AbstractUnitSpace(Measured):
 
     Updates of single units need a unit's *gap*, E(low) − E(high), by which it prefers its high
     state, or its *field*, the drive that it feels, its own state counted where the memory has a
-    self-term. A space offers them in one of two ways: as `PairedUnits` where units are coupled in
-    pairs, so that a change of one moves the others' sums, or else as `OverlappingUnits`.
+    self-term. A space offers them in one of three ways: as `PairedUnits` where units are coupled in
+    pairs, so that a change of one moves the others' sums; as `OverlappingUnits` where they follow
+    from overlaps with memories; or as `SetwiseUnits`, where each unit's is taken in its turn.
 
     **Arguments:**
 
@@ -163,6 +164,31 @@ class OverlappingUnits(AbstractUnitSpace):
         - `overlaps`: of the present state.
         - `state`: of these units.
         - `rule`: "energy" for gaps, or "field".
+        """
+
+
+class SetwiseUnits(AbstractUnitSpace):
+    """Units coupled in sets of several, whose drives are taken anew when it is their turn."""
+
+    def best(self, state: Float[Array, " d"]) -> None:
+        """No memory is kept by itself."""
+        return None
+
+    @abstractmethod
+    def connections(self) -> PyTree[Shaped[Array, "d ..."]]:
+        """What each unit's drive is made of beside the state: arrays of an entry a unit."""
+
+    @abstractmethod
+    def turn(
+        self, connections: PyTree[Shaped[Array, "..."]], state: Float[Array, " d"], rule: str
+    ) -> Float[Array, ""]:
+        """What drives one unit: its gap, or its field.
+
+        **Arguments:**
+
+        - `connections`: those of this unit.
+        - `state`: of all units.
+        - `rule`: "energy" for the gap, or "field".
         """
 
 
