@@ -6,6 +6,8 @@ import sys
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+import pytest
 
 import attrax
 from attrax import data, dynamics, separation, similarity
@@ -80,3 +82,19 @@ def test_retrieve_beside_one_big_vmap(versus):
     q = x + 0.5 * jax.random.normal(jax.random.key(0), x.shape)
     one = eqx.filter_jit(lambda: attrax.retrieve(memory, q, chunk=1000).state)
     versus(lambda: attrax.retrieve(memory, q).state, one, "chunk=1000")
+
+
+@pytest.mark.parametrize("sizes", [(1000, 784, 1000), (100_000, 128, 16), (10_000, 784, 256)])
+def test_one_read_beside_vmap(versus, sizes):
+    """What `retrieve` adds to a read: checks, copies, the best row and how many share a weight."""
+    count, width, number = sizes
+    rng = np.random.default_rng(0)
+    memory = attrax.Memory(rng.random((count, width), dtype=np.float32))
+    q = rng.random((number, width), dtype=np.float32)
+    one = dynamics.OneRead()
+    versus(
+        lambda: attrax.retrieve(memory, q, one).state,
+        lambda: jax.vmap(memory)(q),
+        "vmap(memory)",
+        1.15,
+    )

@@ -348,3 +348,11 @@ def test_every_dynamics_serves_memories_of_every_kind(dynamics):
         assert bool(jnp.all(jnp.isfinite(found.state)))
         completed = attrax.retrieve(memory, LEADING, dynamics, known=HALF)
         assert bool(jnp.all(jnp.isfinite(completed.state)))
+
+
+def test_a_single_read_passes_over_the_blocks_once():
+    """Values, the number of memories and the best row are all of one pass."""
+    memory = attrax.Memory(np.random.default_rng(0).random((32, 16), np.float32), block=8)
+    found = jax.jit(lambda queries: attrax.retrieve(memory, queries, OneRead()))
+    program = found.lower(jnp.zeros((4, 16)) + 0.5).compile().as_text()
+    assert program.count(" while(") == 1

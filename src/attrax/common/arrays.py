@@ -18,6 +18,8 @@ _WHOLE = (bool, np.bool_, int, np.integer)
 _REAL = (*_WHOLE, float, np.floating, decimal.Decimal, fractions.Fraction)
 # Below this XLA takes single precision, and what is narrower, for zero.
 _TINY = float(np.finfo(np.float32).tiny)
+# The bytes at whose multiples arrays of XLA begin.
+_ALIGNMENT = 64
 
 
 def native(name: str, value: Any, *, missing: bool = False) -> jax.Array | np.ndarray:
@@ -79,7 +81,22 @@ def to_jax(array: jax.Array | np.ndarray) -> jax.Array:
     Nothing is compiled for its shape, as `jax.numpy.asarray` would; and that would let large arrays
     share their memory with those of NumPy.
     """
-    return array if isinstance(array, jax.Array) else jax.device_put(np.array(array))
+    if isinstance(array, jax.Array):
+        return array
+    copy = aligned(array.shape, array.dtype)
+    copy[...] = array
+    return jax.device_put(copy)
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of NumPy, not filled yet, whose memory JAX on a CPU takes over without a copy.
+
+    Nobody may write to it once it is on the device.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    begin = -memory.ctypes.data % _ALIGNMENT
+    return memory[begin : begin + size].view(dtype).reshape(shape)
 
 
 def covered_by(value: Any) -> np.ndarray | None:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .arrays import aligned
 from .checks import is_concrete
 
 # Up to so many rows, others that are left out or zero cost less than a program.
@@ -41,8 +42,11 @@ def take(array: Array, begin: int, size: int) -> Array:
         return array[np.minimum(np.arange(begin, begin + size), count - 1)]
     rows = np.asarray(array)
     part = rows[begin : begin + size]
-    if missing := size - part.shape[0]:
-        part = np.concatenate([part, np.broadcast_to(rows[-1], (missing, *rows.shape[1:]))])
+    there = part.shape[0]
+    if there < size:
+        filled = aligned((size, *rows.shape[1:]), rows.dtype)
+        filled[:there], filled[there:] = part, rows[-1]
+        part = filled
     return _placed(part, array)
 
 

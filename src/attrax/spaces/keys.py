@@ -92,7 +92,9 @@ class KeySpace(Comparing, Counting, Measured, Noisy):
         if self.memory.values is None:
             return Answer(state, energy, reading.memories, reading.best)
         values = self.memory.read(reading.state, self.known)
-        return Answer(self._completed(values.value), energy, reading.memories, values.best)
+        # All of this pass, so that of a single read nothing is left of the one in key space.
+        memories = self._memories(values)
+        return Answer(self._completed(values.value), energy, memories, values.best)
 
     def record(self, path: Float[Array, "s d"]) -> Float[Array, "s v"]:
         """The states of a run as they are to be seen, the start first.
