@@ -51,4 +51,4 @@ def test_sweeps_beside_numpy(versus):
         return retrieve(memory, queries, dynamics).state
 
     np.testing.assert_array_equal(ours(), theirs())
-    versus(ours, theirs, "NumPy", 1 / 10, rounds=2)
+    versus(ours, theirs, "NumPy", 1 / 10, rounds=6)
