@@ -1,8 +1,9 @@
 """Example scripts, what they print and the pictures they save, as pages.
 
 `make examples` runs the scripts of `RECORDED` and keeps both in `docs/img/examples`; the tests
-compare what is printed with it. The other scripts print the tables of a guide, which shows them
-and their picture. In a script, the docstring and comment lines that begin with `# ` in the first
+compare what is printed with it. A script that draws several pictures saves them in a folder of its
+name, for a guide to show. The other scripts print the tables of a guide, which shows them and
+their picture. In a script, the docstring and comment lines that begin with `# ` in the first
 column are text, everything else is code.
 """
 
@@ -17,9 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "img"
 RECORD = IMAGES / "examples"
-RECORDED = ("complete", "denoise", "learn", "own_images")
-# The guides that show what the other scripts print.
+RECORDED = ("complete", "denoise", "energy_landscapes", "learn", "own_images")
+# The guides that show what some scripts print or draw.
 GUIDES = {
+    "energy_landscapes": "energy-landscapes.md",
     "which_beta": "choosing.md",
     "which_dynamics": "which-dynamics.md",
     "which_memory": "which-memory.md",
@@ -44,7 +46,8 @@ def page(path: Path) -> str:
     title = title.rstrip(".")
     parts = [f"# {title}", rest.strip()]
     if path.stem in GUIDES:
-        parts.append(f"[The guide](../{GUIDES[path.stem]}) shows what the script prints.")
+        what = "draws" if path.stem in RECORDED else "prints"
+        parts.append(f"[The guide](../{GUIDES[path.stem]}) shows what the script {what}.")
     parts += [
         f"![The picture that the script draws: {title}](../{picture.relative_to(IMAGES.parent)})"
         for folder in (RECORD, IMAGES)
@@ -73,10 +76,15 @@ def record(path: Path) -> None:
     RECORD.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         (RECORD / f"{path.stem}.txt").write_text(run(path, folder), encoding="utf-8")
-        for picture in Path(folder).glob("*.png"):  # one at most
+        # One picture at most, or several in a folder.
+        pictures = dict.fromkeys(Path(folder).glob("*.png"), f"{path.stem}.png")
+        several = Path(folder) / path.stem
+        pictures |= {picture: f"{path.stem}/{picture.name}" for picture in several.glob("*.png")}
+        for picture, name in pictures.items():
+            (RECORD / name).parent.mkdir(exist_ok=True)
             with Image.open(picture) as image:  # 256 colours are a third of the size
                 small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-                small.save(RECORD / f"{path.stem}.png", optimize=True)
+                small.save(RECORD / name, optimize=True)
 
 
 def _blocks(lines: list[str]) -> list[tuple[bool, str]]:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # Those whose numbers stand on a page are run, and compared with it, by test_examples.py.
 LEARN = ROOT / "examples" / "learn.py"
+LANDSCAPES = ROOT / "examples" / "energy_landscapes.py"
 SYSTEMS = [
     page
     for page in sorted(ROOT.glob("docs/systems/*.md"))
@@ -29,7 +30,8 @@ SECTIONS = [
     "## Run it",
     "## Claims",
 ]
-EXAMPLES = sorted(set(ROOT.glob("examples/*.py")) - set(ROOT.glob("examples/which_*.py")) - {LEARN})
+OTHERS = {*ROOT.glob("examples/which_*.py"), LEARN, LANDSCAPES}
+EXAMPLES = sorted(set(ROOT.glob("examples/*.py")) - OTHERS)
 
 
 def name(path):
@@ -103,6 +105,23 @@ def test_an_example_prints_what_its_page_shows(example, elsewhere, picture, caps
 def test_the_example_that_learns_prints_what_its_page_shows(printed, tmp_path):
     compare(LEARN, printed(LEARN))
     assert (tmp_path / "learned.png").exists()
+
+
+@pytest.mark.slow
+def test_the_landscapes_are_those_that_their_page_shows(printed, tmp_path):
+    record = ROOT / "docs" / "img" / "examples"
+    shown = (record / "energy_landscapes.txt").read_text(encoding="utf-8")
+    assert printed(LANDSCAPES) == shown
+    page = (ROOT / "docs" / "energy-landscapes.md").read_text(encoding="utf-8")
+    pictures = set(re.findall(r"img/examples/energy_landscapes/(\w+\.png)", page))
+    for folder in (tmp_path, record):
+        assert {path.name for path in folder.glob("energy_landscapes/*.png")} == pictures
+    assert len(pictures) == len(table(shown))
+
+
+def table(text):
+    """The lines of a Markdown table below its head."""
+    return [line for line in text.splitlines() if line.startswith("|")][2:]
 
 
 def test_another_output_is_seen():

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .common.checks import as_doubles
+from .common.checks import as_doubles, whole_number
+from .dynamics.base import AbstractDynamics
 from .evaluate.bands import Band
+from .evaluate.landscapes import survey
+from .spaces.store import AbstractStore
 
 
 def images(
@@ -204,6 +207,115 @@ def energy_parts(parts: Mapping[str, Any], time: Any = None, ax: Any = None):
     return ax
 
 
+def landscape(
+    memory: AbstractStore,
+    ax: Any = None,
+    *,
+    patterns: Any = None,
+    window: Any = None,
+    points: int = 101,
+    starts: int = 120,
+    trajectories: Any = 12,
+    tolerance: float | None = None,
+    dynamics: AbstractDynamics | None = None,
+    levels: Any = 20,
+):
+    """The energy of a memory of two numbers, what it stores, and where its states come to rest.
+
+    Contours are filled from low energy (dark) to high (light); where the energy is not finite, the
+    picture is grey. Points are stored rows. Stars are attractors: places where states come to rest
+    that start near one another; hollow ones are mixtures of several rows, which are told apart where
+    weights sum to one. Lines are the paths of some states, with a dot at each step and a ring where
+    they start.
+
+    ```python
+    rows = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    softmax = attrax.separation.Softmax(5.0)
+    memory = attrax.Memory(rows, similarity=attrax.similarity.Euclidean(), separation=softmax)
+    ax = attrax.plot.landscape(memory)
+    ax.figure.colorbar(ax.collections[0], label="energy")
+    ```
+
+    States of a network are shown by the activations of its visible layer. The plane is that of
+    states where activations, taken as states, have the same energy, as on a sphere; elsewhere, as
+    under tanh, it is the plane of activations.
+
+    **Arguments:**
+
+    - `memory`: of two real numbers a state, with an energy.
+    - `ax`: the Axes to draw on; those of pyplot if `None`.
+    - `patterns`: rows that are drawn as points, shape (n, 2); those stored if `None`. A network of
+      layers and a matrix keep no rows.
+    - `window`: ((left, right), (bottom, top)), the states whose energy is drawn; around the rows if
+      `None`.
+    - `points`: along each side of the window at which the energy is taken, ≥ 2.
+    - `starts`: states, spread evenly over the window, from which attractors are looked for; up to
+      as many rows are started from too. A well that none of them lies in is missed.
+    - `trajectories`: paths that are drawn, either how many or their starts, shape (n, 2).
+    - `tolerance`: ends nearer than this are one attractor; 1 % of the window's diagonal if `None`.
+    - `dynamics`: how states move, as for `attrax.retrieve`, and not random.
+    - `levels`: of about how many energies there are contours, or these energies, rising.
+
+    **Returns:** the Axes. `ax.collections[0]` is what `colorbar` takes; the others have the labels
+    "stored", "attractor" and "mixture", which `ax.legend()` shows.
+
+    **Raises:** `TypeError` for what is no memory or no Axes; `NoEnergyError` with the reason, where
+    there is no energy; `ValueError` for two-state units, states of another width, a window without
+    finite energies or with states that the memory does not compare, and other values out of
+    bounds.
+
+    **Source:** [hopfield1984neurons], whose figure 3 is such a picture.
+    """
+    bands = _bands(levels)
+    ax = _axes(ax)
+    found = survey(
+        memory,
+        patterns=patterns,
+        window=window,
+        points=points,
+        starts=starts,
+        trajectories=trajectories,
+        tolerance=tolerance,
+        dynamics=dynamics,
+    )
+    heights = np.ma.masked_invalid(found.energy)
+    low, high = float(heights.min()), float(heights.max())
+    flat = high - low <= 1e-6 * max(abs(low), abs(high))
+    if flat and isinstance(bands, int):
+        bands = [low - 0.5, high + 0.5]
+    plane = (found.x, found.y, heights)
+    ax.contourf(*plane, levels=bands, cmap="viridis", extend="neither", corner_mask=True)
+    if not flat:
+        style: dict[str, Any] = {"linewidths": 0.4, "linestyles": "solid", "alpha": 0.35}
+        ax.contour(*plane, levels=bands, colors="white", corner_mask=True, **style)
+    if np.ma.is_masked(heights):
+        ax.set_facecolor("0.8")
+    if len(found.paths):
+        x, y = found.paths[..., 0].T, found.paths[..., 1].T
+        # A dark seam, for light colours beneath.
+        seam = _import("matplotlib.patheffects").withStroke(linewidth=1.9, foreground="0.25")
+        white: dict[str, Any] = {"color": "white", "path_effects": [seam]}
+        ax.plot(x, y, lw=0.9, linestyle="-", marker=".", markersize=3, **white)
+        ring = {"marker": "o", "markersize": 4, "markerfacecolor": "none", "linestyle": "none"}
+        ax.plot(x[0], y[0], markeredgewidth=0.9, **ring, **white)
+    # Activations of sharp neurons rest at the edge, which must not cut their stars.
+    stars = {"marker": "*", "s": 190, "zorder": 3, "clip_on": False}
+    for label, places, face in (
+        ("attractor", found.attractors, "tab:orange"),
+        ("mixture", found.mixtures, "none"),
+    ):
+        if len(places):
+            edge = "white" if face != "none" else "tab:orange"
+            ax.scatter(*places.T, label=label, c=face, edgecolors=edge, linewidths=1.2, **stars)
+    if len(found.rows):
+        dots = {"marker": "o", "c": "black", "edgecolors": "white", "linewidths": 0.8}
+        ax.scatter(*found.rows.T, label="stored", s=24, zorder=4, **dots)
+    ax.set_xlim(float(found.x.min()), float(found.x.max()))
+    ax.set_ylim(float(found.y.min()), float(found.y.max()))
+    ax.set_aspect("equal")
+    return ax
+
+
 def require() -> None:
     """Raise the error that says how to install matplotlib, if it is missing."""
     _import("matplotlib")
@@ -224,7 +336,27 @@ def _import(name: str):
 
 
 def _axes(ax: Any):
-    return _pyplot().gca() if ax is None else ax
+    if ax is None:
+        return _pyplot().gca()
+    if not isinstance(ax, _import("matplotlib.axes").Axes):
+        raise TypeError(
+            "`ax` must be Axes of matplotlib, such as matplotlib.figure.Figure().subplots(), but "
+            f"it is {type(ax).__name__}."
+        )
+    return ax
+
+
+def _bands(levels: Any):
+    """How many bands of energy there are, or their limits."""
+    if np.ndim(levels) == 0:
+        return whole_number("levels", levels)
+    limits = as_doubles("levels", levels)
+    if limits.ndim != 1 or len(limits) < 2 or not (np.diff(limits) > 0).all():
+        raise ValueError(
+            "`levels` must be how many bands of energy there are, or two and more energies that "
+            f"rise, but it is {levels!r}."
+        )
+    return limits
 
 
 def _image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
