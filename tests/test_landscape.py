@@ -400,3 +400,10 @@ def test_a_window_stays_where_rows_can_be_compared():
     memory = of_rows(sep.Softmax(9.0), sim.KullbackLeibler(), rows=rows, projection="centroid")
     ax = draw(memory)
     assert (*ax.get_xlim(), *ax.get_ylim()) == pytest.approx((0.1, 0.8, 0.2, 0.9))
+
+
+def test_states_that_leave_the_range_of_floats_mark_no_attractor():
+    # Weights s² that do not sum to one: |v| grows for ever beyond a length, and shrinks below it.
+    memory = of_rows(sep.Power(2, rectified=True), sim.Dot(), rows=np.eye(2))
+    ax = draw(memory, window=((-2, 3), (-2, 3)))
+    np.testing.assert_allclose(places(ax, "attractor"), [[0, 0]], atol=1e-3)

@@ -224,7 +224,7 @@ def landscape(
 
     Contours are filled from low energy (dark) to high (light); where the energy is not finite, the
     picture is grey. Points are stored rows. Stars are attractors: places where states come to rest
-    that start near one another; hollow ones are mixtures of several rows, which are told apart where
+    that start near one another; hollow ones are mixtures of several rows, which are known where
     weights sum to one. Lines are the paths of some states, with a dot at each step and a ring where
     they start.
 
@@ -253,7 +253,8 @@ def landscape(
       as many rows are started from too. A well that none of them lies in is missed.
     - `trajectories`: paths that are drawn, either how many or their starts, shape (n, 2).
     - `tolerance`: ends nearer than this are one attractor; 1 % of the window's diagonal if `None`.
-    - `dynamics`: how states move, as for `attrax.retrieve`, and not random.
+    - `dynamics`: how states move, as for `attrax.retrieve`, and not random. States that are still
+      on the way when steps run out mark no attractor: allow more, `Iterate(max_steps=1000)`.
     - `levels`: of about how many energies there are contours, or these energies, rising.
 
     **Returns:** the Axes. `ax.collections[0]` is what `colorbar` takes; the others have the labels

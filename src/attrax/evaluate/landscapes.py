@@ -267,6 +267,7 @@ def _attractors(memory, dynamics, begun, corners, near):
     beside = begun + near * np.where(begun > centre, -1.0, 1.0) * _BESIDE
     found = retrieve(memory, np.concatenate([begun, beside]), dynamics)
     state = np.asarray(found.state).astype(np.float64)
+    state = np.where(np.isfinite(state), state, np.nan)
     mixed = np.asarray(found.outcome == Outcome.mixture)
     rest = mixed | np.asarray(found.outcome == Outcome.converged)
     first, second = state.reshape(2, -1, 2)
