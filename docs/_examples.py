@@ -83,7 +83,12 @@ def record(path: Path) -> None:
         for picture, name in pictures.items():
             (RECORD / name).parent.mkdir(exist_ok=True)
             with Image.open(picture) as image:  # 256 colours are a third of the size
-                small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+                small = image.convert("RGB").quantize(
+                    256,
+                    # Of colours that are rare, such as those of a star, none is given up.
+                    Image.Quantize.MAXCOVERAGE if picture.parent == several else None,
+                    dither=Image.Dither.NONE,
+                )
                 small.save(RECORD / name, optimize=True)
 
 

@@ -294,23 +294,22 @@ def landscape(
     if len(found.paths):
         x, y = found.paths[..., 0].T, found.paths[..., 1].T
         # A dark seam, for light colours beneath.
-        seam = _import("matplotlib.patheffects").withStroke(linewidth=1.9, foreground="0.25")
+        seam = _import("matplotlib.patheffects").withStroke(linewidth=1.6, foreground="0.25")
         white: dict[str, Any] = {"color": "white", "path_effects": [seam]}
         ax.plot(x, y, lw=0.9, linestyle="-", marker=".", markersize=3, **white)
         ring = {"marker": "o", "markersize": 4, "markerfacecolor": "none", "linestyle": "none"}
         ax.plot(x[0], y[0], markeredgewidth=0.9, **ring, **white)
     # Activations of sharp neurons rest at the edge, which must not cut their stars.
-    stars = {"marker": "*", "s": 190, "zorder": 3, "clip_on": False}
-    for label, places, face in (
-        ("attractor", found.attractors, "tab:orange"),
-        ("mixture", found.mixtures, "none"),
+    stars = {"marker": "*", "s": 210, "zorder": 3, "clip_on": False}
+    for label, places, face, edge, width in (
+        ("attractor", found.attractors, "tab:orange", "white", 0.9),
+        ("mixture", found.mixtures, "none", "tab:orange", 1.4),
     ):
         if len(places):
-            edge = "white" if face != "none" else "tab:orange"
-            ax.scatter(*places.T, label=label, c=face, edgecolors=edge, linewidths=1.2, **stars)
+            ax.scatter(*places.T, label=label, c=face, edgecolors=edge, linewidths=width, **stars)
     if len(found.rows):
-        dots = {"marker": "o", "c": "black", "edgecolors": "white", "linewidths": 0.8}
-        ax.scatter(*found.rows.T, label="stored", s=24, zorder=4, **dots)
+        dots = {"marker": "o", "c": "black", "edgecolors": "white", "linewidths": 0.6}
+        ax.scatter(*found.rows.T, label="stored", s=14, zorder=4, **dots)
     ax.set_xlim(float(found.x.min()), float(found.x.max()))
     ax.set_ylim(float(found.y.min()), float(found.y.max()))
     ax.set_aspect("equal")
