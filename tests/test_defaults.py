@@ -23,6 +23,8 @@ DEFAULTS = {
         "Entmax": {"alpha": 1.5, "beta": 1.0},
         "Exponential": {"beta": 1.0},
         "GhostSoftmax": {"beta": 1.0},
+        "KSubsets": {"beta": 1.0},
+        "Normmax": {"alpha": 2.0, "beta": 1.0},
         "Power": {"rectified": False, "scale": 1.0},
         "SeparationFunction": {"domain": "signed"},
         "Softmax": {"beta": 1.0},

@@ -36,6 +36,9 @@ SEPARATIONS = {
     "sparsemax": sep.Entmax(2.0, 3.0),
     "entmax_1.5": sep.Entmax(1.5, 3.0),
     "entmax_1.3": sep.Entmax(1.3, 3.0),
+    "normmax": sep.Normmax(2.0, 3.0),
+    "normmax_5": sep.Normmax(5.0, 3.0),
+    "k_subsets": sep.KSubsets(3, 2.0),
     "max": sep.Max(),
     "top_softmax": sep.TopK(3, sep.Softmax(2.0)),
     "top_power": sep.TopK(2, sep.Power(2)),
@@ -82,6 +85,9 @@ SIMILARITIES = {
     "jensen_shannon_inverted": sim.JensenShannon("inverted"),
     "jaccard": sim.Jaccard(),
     "kernel": sim.Kernel(jnp.tanh),
+    "linear_kernel": sim.LinearKernel(
+        np.random.default_rng(0).normal(size=(7, WIDTH)) / np.sqrt(WIDTH)
+    ),
     "rectified_dot": sim.non_negative(sim.Dot()),
     "bounded_euclidean": sim.non_negative(sim.Euclidean()),
     "reciprocal_manhattan": sim.non_negative(sim.Manhattan(), "reciprocal"),

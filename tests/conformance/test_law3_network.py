@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import attrax
@@ -12,13 +13,15 @@ from attrax.separation import (
     Exponential,
     GhostSoftmax,
     Identity,
+    KSubsets,
     Max,
+    Normmax,
     Power,
     Softmax,
     Threshold,
     TopK,
 )
-from attrax.similarity import Cosine, Dot, Euclidean, KullbackLeibler, Manhattan
+from attrax.similarity import Cosine, Dot, Euclidean, KullbackLeibler, LinearKernel, Manhattan
 
 pytestmark = pytest.mark.usefixtures("x64")
 N, D = 12, 6
@@ -34,6 +37,8 @@ SIGNED = [
     TopK(3, Softmax(2.0)),
     Entmax(1.5, 2.0),
     Entmax(2.0, 2.0),
+    Normmax(2.0, 2.0),
+    KSubsets(3, 2.0),
 ]
 SHIFTED = [Softmax(3.0), Max(), TopK(3, Softmax(2.0)), Entmax(1.5, 2.0)]
 BILINEAR = [
@@ -47,6 +52,7 @@ CURVED = [
     (Manhattan(), Softmax(3.0), "centroid"),
     (Cosine(), Softmax(3.0), "centroid"),
     (KullbackLeibler(), Entmax(1.5, 3.0), "centroid"),
+    (LinearKernel(np.tri(4, D) / 2), Softmax(3.0), "sum"),
 ]
 
 

@@ -37,7 +37,10 @@ def memory_of(similarity, separation, dtype=np.float32, **options):
     values = jnp.asarray(rng.normal(size=(registry.ROWS, 3)), dtype)
     if dtype is np.float64:
         # Parameters of as many digits as the rows, so that slopes by them have those too.
-        separation = jax.tree.map(lambda leaf: leaf.astype(dtype), separation)
+        similarity, separation = jax.tree.map(
+            lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf,
+            (similarity, separation),
+        )
     return attrax.Memory(rows, values, similarity=similarity, separation=separation, **options)
 
 

@@ -31,6 +31,7 @@ LINEAR = {
     "correlation": (sim.Correlation(), sep.Identity()),
     "correlation_encoded": (sim.Correlation(encoded=True), sep.Identity()),
     "kernel": (sim.Kernel(jnp.tanh), sep.Identity()),
+    "linear_kernel": (sim.LinearKernel(np.tri(4, D) / 2), sep.Identity()),
     "linear_attention": (
         sim.Kernel(positive_features, "positive"),
         sep.SumNormalised(sep.Identity()),

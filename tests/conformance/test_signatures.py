@@ -41,6 +41,7 @@ NETWORK = hier.HierarchicalMemory(LAYERS, SYNAPSES)
 MEMORY = attrax.Memory(TABLE, separation=sep.Softmax(2.0))
 STORED = attrax.MatrixMemory(MATRIX)
 BINARY = models.dense_memory(SIGNS)
+PAIRS = models.ProductKeyMemory(TABLE, TABLE[:4], separation=sep.TopK(3, sep.Softmax(0.1)))
 CLASSIFIER = models.DenseClassifier(rng.normal(size=(3, 7)) / 9, 2, 2, temperature=1.0)
 
 
@@ -287,6 +288,20 @@ CALLS = {
         {"patterns": TABLE, "state": ROW, "beta": 0.5},
     ),
     "modern_memory": (models.modern_memory, {"patterns": TABLE, "beta": 0.5}),
+    "fenchel_young_memory": (
+        models.fenchel_young_memory,
+        {"memories": TABLE, "input": ROW},
+    ),
+    "ProductKeyMemory": (
+        lambda first, second, values: models.ProductKeyMemory(
+            first, second, values, separation=sep.Max()
+        ),
+        {"first": TABLE[:2], "second": TABLE[:3], "values": TABLE},
+    ),
+    "ProductKeyMemory.__call__": (PAIRS, {"query": np.arange(10) / 8}),
+    "ProductKeyMemory.support": (PAIRS.support, {"query": np.arange(10) / 8}),
+    "ProductKeyMemory.energy": (PAIRS.energy, {"query": np.arange(10) / 8}),
+    "LinearKernel": (sim.LinearKernel, {"weights": TABLE}),
     **{
         name: (getattr(evaluate, name), {"weights": TABLE / TABLE.sum(1)[:, None], "mass": 0.75})
         for name in ("classify_fixed_points", "metastable_size")
@@ -341,7 +356,7 @@ CALLS = {
     **{
         kind.__name__: (kind, {"beta": 0.5})
         for kind in (
-            *(sep.Softmax, sep.Exponential, sep.GhostSoftmax, sep.Entmax),
+            *(sep.Softmax, sep.Exponential, sep.GhostSoftmax, sep.Entmax, sep.Normmax),
             *(hier.Tanh, hier.Sigmoid, hier.RectifiedExponential),
         )
     },
@@ -349,6 +364,7 @@ CALLS = {
         lambda beta: hier.AttentionSynapse(TABLE[None], TABLE[None], beta),
         {"beta": 0.5},
     ),
+    "KSubsets": (lambda beta: sep.KSubsets(2, beta), {"beta": 0.5}),
     "Power": (lambda scale: sep.Power(2, scale=scale), {"scale": 0.5}),
     "Threshold": (sep.Threshold, {"theta": 0.5}),
     "LayerNorm": (hier.LayerNorm, {"gamma": 0.5, "delta": 0.25}),

@@ -37,8 +37,9 @@ class SimilaritySynapse(AbstractSynapse):
     **Source:** [millidge2022universal]
     """
 
-    similarity: AbstractSimilarity
+    # The first array says what type states are.
     keys: Float[Array, "n d"]
+    similarity: AbstractSimilarity
     state_term: bool = eqx.field(static=True)
 
     def __init__(

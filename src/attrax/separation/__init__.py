@@ -10,6 +10,7 @@ from .entmax import Entmax as Entmax
 from .function import SeparationFunction as SeparationFunction
 from .normalise import ScoreNormalised as ScoreNormalised
 from .normalise import SumNormalised as SumNormalised
+from .normmax import Normmax as Normmax
 from .power import Identity as Identity
 from .power import Log as Log
 from .power import Power as Power
@@ -17,6 +18,7 @@ from .softmax import AbstractExponential as AbstractExponential
 from .softmax import Exponential as Exponential
 from .softmax import GhostSoftmax as GhostSoftmax
 from .softmax import Softmax as Softmax
+from .subsets import KSubsets as KSubsets
 from .symmetric import ElementarySymmetric as ElementarySymmetric
 from .threshold import Threshold as Threshold
 from .top import Max as Max

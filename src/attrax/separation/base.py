@@ -250,12 +250,19 @@ class AbstractElementwise(AbstractAdditive):
 class AbstractImplicit(AbstractAdditive):
     """An additive separation whose reference τ is the threshold at which its mass is one.
 
-    τ moves with the scores; its derivative follows from the condition: dτ = −∂mass·ds / ∂mass/∂τ.
-    It is a number, or a tuple of numbers, such as what it is counted from; terms then have a
-    derivative by the one that moves, and none by the others.
+    The mass may be another sum of its terms than that of its weights, and given as another number.
+    τ moves with the scores; its derivative follows from the condition:
+    dτ = −∂mass·ds / ∂mass/∂τ. It is a number, or a tuple of numbers, such as what it is counted
+    from; terms then have a derivative by the one that moves, and none by the others.
     """
 
     elementwise: ClassVar = False
+
+    rank: ClassVar[int] = 1
+    """From which of the best scores τ is counted: 1 is the largest, k the k-th largest."""
+
+    fixed: ClassVar[Literal["weights", "potential"]] = "weights"
+    """Which of the `terms` have the sum that is given at τ, and is called mass here."""
 
     @abstractmethod
     def solve(self, mass_and_slope: Callable, largest: Float[Array, ""]) -> Reference:
@@ -264,7 +271,7 @@ class AbstractImplicit(AbstractAdditive):
         **Arguments:**
 
         - `mass_and_slope`: a threshold to the mass there and its slope, by one pass.
-        - `largest`: the largest score.
+        - `largest`: the largest score, or that of the `rank`; −∞ if there are fewer.
         """
 
     @abstractmethod
@@ -324,6 +331,25 @@ def masked_terms(
     return jnp.where(mask, weights, 0.0), jnp.where(mask, potential, 0.0)
 
 
+def fixed_mass(
+    separation: AbstractImplicit,
+    scores: Float[Array, " n"],
+    mask: Bool[Array, " n"] | None,
+    threshold: Reference,
+) -> Float[Array, ""]:
+    """The sum of terms that is given at the threshold."""
+    weights, potential = masked_terms(separation, scores, mask, threshold)
+    return jnp.sum(weights if separation.fixed == "weights" else potential)
+
+
+def best_scores(rank: int, scores: Float[Array, " n"]) -> Float[Array, " k"]:
+    """The `rank` best scores, the largest first; −∞ for those that are missing."""
+    missing = rank - scores.shape[0]
+    if missing > 0:
+        scores = jnp.concatenate([scores, jnp.full((missing,), -jnp.inf, scores.dtype)])
+    return jnp.max(scores, keepdims=True) if rank == 1 else jax.lax.top_k(scores, rank)[0]
+
+
 def start(separation: AbstractAdditive, dtype: jnp.dtype) -> Float[Array, ""]:
     """The reference of no memories at all."""
     lowest = separation.reference in ("max", "implicit")
@@ -365,7 +391,7 @@ def _threshold_jvp(primals, tangents):
     if d_scores is None and not jax.tree.leaves(d_separation):
         return threshold, jax.tree.map(jnp.zeros_like, threshold)
     mass_by_inputs, mass_by_threshold = mass_tangents(
-        lambda part, scores, threshold: jnp.sum(masked_terms(part, scores, mask, threshold)[0]),
+        lambda part, scores, threshold: fixed_mass(part, scores, mask, threshold),
         (separation, scores),
         (d_separation, d_scores),
         threshold,

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..common.arithmetic import Range, inverse, shift
 from ..common.checks import POSITIVE, positive
-from .base import AbstractImplicit, along_threshold, masked_terms
+from .base import AbstractImplicit, along_threshold, fixed_mass
 
 _STEPS = 60
 
@@ -45,7 +45,7 @@ class Entmax(AbstractImplicit):
 
     **Raises:** `ValueError` for `alpha` ≤ 1 or `beta` ≤ 0.
 
-    **Source:** [peters2019sparse]; [martins2016softmax] for α = 2
+    **Source:** [peters2019sparse]; [martins2016softmax] for α = 2; in memories [hu2023sparse]
     """
 
     alpha: float = eqx.field(static=True)
@@ -76,7 +76,7 @@ class Entmax(AbstractImplicit):
         gone = (below == -jnp.inf) | (top == -jnp.inf)
         below = jnp.where(gone, 0.0, below)
         above = (self.alpha - 1) * self.beta * below - reference.depth
-        inside = (above > 0) & ~gone
+        inside = ~(above <= 0) & ~gone
         above = jnp.where(inside, above, 1.0)
         weights = jnp.where(inside, above ** (1 / (self.alpha - 1)), 0.0)
         loss = jnp.where(inside, above ** (self.alpha / (self.alpha - 1)), 0.0)
@@ -100,7 +100,7 @@ class Entmax(AbstractImplicit):
             mass, slope = mass_and_slope(Level(largest, depth))
             return mass, slope
 
-        return Level(largest, _solve(at, -jnp.ones_like(largest), jnp.zeros_like(largest)))
+        return Level(largest, solve_mass(at, -jnp.ones_like(largest), jnp.zeros_like(largest)))
 
     def threshold(self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None) -> Level:
         """τ by sorting for α = 2 and 1.5, by Newton steps otherwise."""
@@ -111,38 +111,48 @@ class Entmax(AbstractImplicit):
             below = (self.alpha - 1) * self.beta * shift(scores, largest)
             return Level(largest, _by_sorting(self.alpha, below))
 
-        def mass_and_slope(threshold):
-            return along_threshold(
-                lambda threshold: jnp.sum(masked_terms(self, scores, mask, threshold)[0]), threshold
-            )
-
-        return self.solve(mass_and_slope, largest)
+        return self.solve(masses(self, scores, mask), largest)
 
 
-def _solve(
-    mass_and_slope: Callable, low: Float[Array, ""], high: Float[Array, ""]
+def masses(
+    separation: AbstractImplicit, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None
+) -> Callable:
+    """A function of a threshold to the mass there and its slope, of scores that are at hand."""
+
+    def mass_and_slope(threshold):
+        def mass(threshold):
+            return fixed_mass(separation, scores, mask, threshold)
+
+        return along_threshold(mass, threshold)
+
+    return mass_and_slope
+
+
+def solve_mass(
+    mass_and_slope: Callable, low: Float[Array, ""], high: Float[Array, ""], total: int = 1
 ) -> Float[Array, ""]:
-    """τ with mass(τ) = 1, the mass falling from ≥ 1 at `low` to < 1 at `high`.
+    """τ with mass(τ) = total, the mass falling from ≥ total at `low` to less at `high`.
 
     Newton steps where they stay within the bracket, halving where they do not.
     """
-    tolerance = 4 * jnp.finfo(low.dtype).eps
+    rounding = 4 * jnp.finfo(low.dtype).eps
+    tolerance = rounding * total
 
     def unfinished(carry):
         step, low, high, _, off = carry
-        room = tolerance * jnp.maximum(1, jnp.abs(low))
+        room = rounding * jnp.maximum(1, jnp.abs(low))
         return (step < _STEPS) & (off > tolerance) & (high - low > room)
 
     def step(carry):
         step, low, high, point, _ = carry
         mass, slope = mass_and_slope(point)
-        low = jnp.where(mass >= 1, point, low)
-        high = jnp.where(mass >= 1, high, point)
-        newton = point - (mass - 1) / jnp.where(slope == 0, -1.0, slope)
+        low = jnp.where(mass >= total, point, low)
+        high = jnp.where(mass >= total, high, point)
+        newton = point - (mass - total) / jnp.where(slope == 0, -1.0, slope)
         inside = (newton > low) & (newton < high) & (slope < 0)
-        settled = jnp.abs(mass - 1) <= tolerance
+        settled = jnp.abs(mass - total) <= tolerance
         following = jnp.where(inside, newton, 0.5 * (low + high))
-        return step + 1, low, high, jnp.where(settled, point, following), jnp.abs(mass - 1)
+        return step + 1, low, high, jnp.where(settled, point, following), jnp.abs(mass - total)
 
     far = jnp.full_like(low, jnp.inf)
     return jax.lax.while_loop(unfinished, step, (0, low, high, low, far))[3]

@@ -17,6 +17,8 @@ from .base import (
     Sums,
     along_threshold,
     best,
+    best_scores,
+    fixed_mass,
     largest,
     masked_terms,
     present,
@@ -238,20 +240,15 @@ def _merge(separation, old: Sums, new: Sums) -> Sums:
 def _solve(separation: AbstractImplicit, query, blocks, axis):
     """The implicit reference, by a few passes over the scores."""
     dtype = accumulate(blocks.keys.dtype)
-
-    def highest(carry, part):
-        return jnp.maximum(carry, largest(separation, _scores(query, part), part.filled)), None
-
-    top = jax.lax.scan(highest, start(separation, dtype), blocks)[0]
-    if axis is not None:
-        top = jax.lax.pmax(top, axis)
+    highest = _highest if separation.rank == 1 else _ranked
+    top = highest(separation, query, blocks, axis)
 
     def mass_and_slope(threshold):
         def step(carry, part):
             scores = _scores(query, part)
 
             def mass(threshold):
-                return jnp.sum(masked_terms(separation, scores, part.filled, threshold)[0])
+                return fixed_mass(separation, scores, part.filled, threshold)
 
             new = along_threshold(mass, threshold)
             return (carry[0] + new[0], carry[1] + new[1]), None
@@ -261,6 +258,32 @@ def _solve(separation: AbstractImplicit, query, blocks, axis):
         return total if axis is None else jax.lax.psum(total, axis)
 
     return separation.solve(mass_and_slope, top)
+
+
+def _highest(separation: AbstractImplicit, query, blocks, axis):
+    """The largest score."""
+
+    def step(carry, part):
+        return jnp.maximum(carry, largest(separation, _scores(query, part), part.filled)), None
+
+    top = jax.lax.scan(step, start(separation, accumulate(blocks.keys.dtype)), blocks)[0]
+    return top if axis is None else jax.lax.pmax(top, axis)
+
+
+def _ranked(separation: AbstractImplicit, query, blocks, axis):
+    """The score of the rank that the threshold is counted from."""
+    rank = separation.rank
+
+    def step(carry, part):
+        scores = _scores(query, part)
+        scores = scores if part.filled is None else jnp.where(part.filled, scores, -jnp.inf)
+        return best_scores(rank, jnp.concatenate([carry, scores])), None
+
+    none = jnp.full((rank,), -jnp.inf, accumulate(blocks.keys.dtype))
+    tops = jax.lax.scan(step, none, blocks)[0]
+    if axis is not None:
+        tops = best_scores(rank, jax.lax.all_gather(tops, axis, tiled=True))
+    return tops[-1]
 
 
 @_blockwise.def_jvp
@@ -299,7 +322,8 @@ def _blockwise_jvp(primals, tangents):
     if implicit:
         d_blocks = jax.tree.map(lambda leaf: None, blocks)
         by_threshold = totals(shared, (*still[:2], jax.tree.map(jnp.ones_like, fixed)))
-        moved = -ratio(total[0], by_threshold[0])
+        which = 0 if separation.fixed == "weights" else -1
+        moved = -ratio(total[which], by_threshold[which])
         total = jax.tree.map(lambda a, b: a + moved * b, total, by_threshold)
     tangent = Sums(jax.tree.map(lambda leaf: moved, sums.reference), *total)
     return (sums, leader), (

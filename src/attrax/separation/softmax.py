@@ -88,7 +88,7 @@ class GhostSoftmax(AbstractExponential):
 
     **Raises:** `ValueError` if `beta` is not positive.
 
-    **Source:** [hoover2022universal]
+    **Source:** [hoover2022universal]; [hu2024outlier]
     """
 
     normalised: ClassVar = False

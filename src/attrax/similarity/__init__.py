@@ -16,6 +16,7 @@ from .divergences import Jaccard as Jaccard
 from .divergences import JensenShannon as JensenShannon
 from .divergences import KullbackLeibler as KullbackLeibler
 from .kernels import Kernel as Kernel
+from .kernels import LinearKernel as LinearKernel
 from .kernels import NonNegative as NonNegative
 from .kernels import non_negative as non_negative
 from .products import Correlation as Correlation

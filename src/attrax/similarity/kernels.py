@@ -6,10 +6,13 @@ from typing import Any, ClassVar, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
-from ..common.arithmetic import Range, products
-from ..common.checks import one_of
+from ..common.arithmetic import Range, accumulate, products
+from ..common.checks import as_floats, one_of
 from .base import AbstractSimilarity
+from .centroids import WeightedSum
 
 
 class FeatureFunction(eqx.Module):
@@ -72,6 +75,70 @@ class Kernel(AbstractSimilarity):
             weight = weight.astype(keys.dtype)
             keys, query = keys * weight[None], query * weight
         return products(jax.vmap(self.feature_map)(keys), self.feature_map(query))
+
+
+class LinearKernel(AbstractSimilarity):
+    """s = (W k)·(W q), the inner product of rows and queries under a linear map W.
+
+    State term ½|W v|²; centroid Σ w k, since the sum of rows makes it least whatever W is. So a
+    read lowers the energy as under `Dot`, which is W = 1. `attrax.training.learn_kernel` finds a W
+    that moves crowded rows apart.
+
+    **Arguments:**
+
+    - `weights`: W, shape (m, d), for rows of d entries.
+
+    With `known=`, entries that are not known are zero in key and query before W.
+
+    **Raises:** `ValueError` if `weights` are no matrix; on a call, for rows of another width.
+
+    **Source:** [wu2024uniform]
+    """
+
+    weights: Float[Array, "m d"]
+    range: ClassVar[Range] = "signed"
+    terms: ClassVar = "products"
+    rowwise: ClassVar[bool] = True
+    centroid: ClassVar = WeightedSum()
+
+    def __init__(self, weights: ArrayLike):
+        self.weights = as_floats("weights", weights, ndim=2)
+        if self.weights.size == 0:
+            raise ValueError(f"`weights` are empty: their shape is {self.weights.shape}.")
+
+    def features(self, rows):
+        """W row, of each row."""
+        self._check_width(rows)
+        weights = self.weights.astype(rows.dtype)
+        dtype = accumulate(rows.dtype)
+        return jnp.matmul(rows, weights.T, preferred_element_type=dtype).astype(rows.dtype)
+
+    def state_term(self, state):
+        """½|W v|²."""
+        lifted = self._lifted(state)
+        return 0.5 * jnp.sum(jnp.square(lifted))
+
+    def __call__(self, keys, query, weight=None):
+        """See `AbstractSimilarity.__call__`."""
+        self._check_width(keys)
+        weight = None if weight is None else weight.astype(query.dtype)
+        query = query if weight is None else query * weight
+        # Wᵀ W q once, rather than W k of every key.
+        wide = accumulate(query.dtype)
+        direction = products(self.weights.astype(wide).T, self._lifted(query))
+        direction = direction if weight is None else direction * weight.astype(wide)
+        return jnp.matmul(keys.astype(wide), direction)
+
+    def _lifted(self, state):
+        wide = accumulate(state.dtype)
+        return products(self.weights.astype(wide), state.astype(wide))
+
+    def _check_width(self, rows):
+        if rows.shape[-1] != self.weights.shape[1]:
+            raise ValueError(
+                f"`weights` of LinearKernel must have one column an entry of a row, "
+                f"{rows.shape[-1]}, but their shape is {self.weights.shape}."
+            )
 
 
 class NonNegative(AbstractSimilarity):
