@@ -83,5 +83,5 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-test
 	@touch $@
 
 $(RIVALS)/.stamp: $(RIVALS)/.stamp-python $(METADATA)
-	$(RIVALS)/bin/python $(PIP) torch==2.13.0 hopfieldnetwork hopfieldkit kanervasdm --editable '.[bench]'
+	$(RIVALS)/bin/python $(PIP) torch==2.13.0 hopfieldnetwork hopfieldkit kanervasdm entmax --editable '.[bench]'
 	@touch $@

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attrax import separation, similarity, storage
+from attrax import separation, similarity
 from attrax.separation.fold import Query, Rows, fold
+from attrax.stores import storage
 
 SIZES = [(1000, 784, 1000), (10_000, 784, 256), (100_000, 512, 64)]
 BETA = 0.1
@@ -21,13 +22,13 @@ def arrays(n, d, q):
     )
 
 
-def reader(keys, block="choose", value=True):
-    """All queries read by the fold, as a memory does, compiled once."""
+def reader(keys, block="choose", sharp=None):
+    """All queries read by the fold, as a memory does, compiled once; by softmax if `None`."""
     if block == "choose":
         block = storage.choose_block(keys, None, None, False)
     size = storage.round_up(keys.shape[0], block)
     rows = Rows(storage.pad_rows(keys, size), None, storage.pad_mask(None, keys.shape[0], size))
-    sharp = separation.Softmax(BETA)
+    sharp = separation.Softmax(BETA) if sharp is None else sharp
 
     def read(rows, query):
         return fold(sharp, Query(similarity.Dot(), query, None), rows, block=block).value
@@ -239,3 +240,27 @@ def test_a_million_memories_by_a_thousand_queries(amounts):
     jax.block_until_ready(compiled(arrays_))
     used = compiled.memory_analysis()
     amounts(used.temp_size_in_bytes + used.output_size_in_bytes, 256 * 2**20, "256 MiB", 1.0, "B")
+
+
+SPARSE = [separation.Entmax(1.5, BETA), separation.Entmax(2.0, BETA), separation.KSubsets(8, BETA)]
+
+
+@pytest.mark.parametrize("sparse", SPARSE, ids=["entmax", "sparsemax", "subsets"])
+def test_sparse_read_beside_softmax(versus, sparse):
+    keys, queries = (jnp.asarray(x) for x in arrays(10_000, 784, 256))
+    soft, rows = reader(keys)
+    read, _ = reader(keys, sharp=sparse)
+    versus(lambda: read(rows, queries), lambda: soft(rows, queries), "softmax", 1.5)
+
+
+@pytest.mark.parametrize("alpha", [1.5, 2.0])
+def test_sparse_read_beside_entmax(versus, torch, alpha):
+    entmax = pytest.importorskip("entmax")
+    weigh = entmax.entmax15 if alpha == 1.5 else entmax.sparsemax
+    keys, queries = arrays(10_000, 784, 256)
+    read, rows = reader(jnp.asarray(keys), sharp=separation.Entmax(alpha, BETA))
+    ours = jnp.asarray(queries)
+    k, x = torch.from_numpy(keys), torch.from_numpy(queries)
+    theirs = lambda: weigh(BETA * (x @ k.T), dim=-1) @ k  # noqa: E731
+    np.testing.assert_allclose(read(rows, ours), theirs(), atol=1e-3)
+    versus(lambda: read(rows, ours), theirs, "entmax, in PyTorch", 0.7)

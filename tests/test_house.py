@@ -1,7 +1,9 @@
 """What holds for the repository as a whole."""
 
 import ast
+import importlib
 import importlib.metadata
+import importlib.util
 import json
 import re
 import shutil
@@ -220,3 +222,15 @@ def test_every_dependency_has_a_lower_bound(root):
     for name, bound in pins.items():
         installed = [int(n) for n in re.findall(r"\d+", importlib.metadata.version(name))]
         assert installed >= [int(n) for n in bound.split(".")], name
+
+
+def test_benchmarks_name_what_is_there(root):
+    """They run seldom, with libraries that need not be here; so their imports are read."""
+    for path in sorted((root / "benchmarks").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("attrax"):
+                module = importlib.import_module(node.module)
+                for alias in node.names:
+                    part = f"{node.module}.{alias.name}"
+                    there = hasattr(module, alias.name) or importlib.util.find_spec(part)
+                    assert there, f"{path.name} imports {part}, which is not there"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import attrax
+from attrax.separation import fold
 from conformance import registry
 
 STREAMED = [n for n in registry.ALL_SEPARATIONS if n not in ("score_softmax", "function")]
@@ -298,3 +299,13 @@ def test_scores_of_minus_infinity_tie_with_one_another(name, way):
     assert bool(jnp.all(memory.scores(query) == -jnp.inf))
     first = getattr(separation, "k", registry.ROWS)
     np.testing.assert_allclose(placed(query), [values[:first].mean()], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["entmax_1.5", "normmax", "k_subsets"])
+def test_scores_of_too_many_rows_to_keep_are_taken_anew(name, monkeypatch):
+    memory = split(memory_of(registry.SIMILARITIES["dot"], registry.ALL_SEPARATIONS[name]))
+    query = query_of(registry.SIMILARITIES["dot"])
+    kept = eqx.filter_jit(lambda memory, query: memory.read(query))(memory, query)
+    monkeypatch.setattr(fold, "_KEPT", 0)
+    anew = eqx.filter_jit(lambda memory, query: memory.read(query))(memory, query)
+    assert_same(anew, kept, 1e-6)

@@ -28,6 +28,8 @@ from .base import (
 
 # Scores that differ by so many roundings tie.
 _ROUNDINGS = 4
+# Where thresholds take several passes, scores of so many rows are kept, 128 KiB a query.
+_KEPT = 32768
 
 
 class Reading(NamedTuple):
@@ -181,11 +183,15 @@ def _blockwise(separation, query, rows, block, axis) -> tuple[Sums, _Leader]:
     width = (rows.keys if rows.values is None else rows.values).shape[-1]
     zero = jnp.zeros((), dtype)
     implicit = isinstance(separation, AbstractImplicit)
-    reference = _solve(separation, query, blocks, axis) if implicit else start(separation, dtype)
+    parts, reference = _Part(blocks, None), start(separation, dtype)
+    if implicit:
+        if rows.keys.shape[0] <= _KEPT:
+            parts = _Part(blocks, jax.lax.map(lambda part: _scores(query, part), blocks))
+        reference = _solve(separation, query, parts, axis)
 
     def step(carry, inputs):
         (sums, leader), (begin, part) = carry, inputs
-        scores = _scores(query, part)
+        part, scores = part.rows, _kept(query, part)
         new = _leader(scores, part.filled)
         leader = _ahead(leader, new._replace(index=jnp.where(new.index < 0, -1, begin + new.index)))
         highest = reference
@@ -197,7 +203,7 @@ def _blockwise(separation, query, rows, block, axis) -> tuple[Sums, _Leader]:
     empty = Sums(reference, zero, zero, jnp.zeros((width,), dtype), zero)
     nobody = _Leader(jnp.full((), -jnp.inf, dtype), jnp.full((), -1, jnp.int32))
     begins = _first_row(rows, axis) + jnp.arange(0, rows.keys.shape[0], block, jnp.int32)
-    sums, leader = jax.lax.scan(step, (empty, nobody), (begins, blocks))[0]
+    sums, leader = jax.lax.scan(step, (empty, nobody), (begins, parts))[0]
     if axis is None:
         return sums, leader
     leaders = jax.lax.all_gather(leader, axis)
@@ -237,50 +243,61 @@ def _merge(separation, old: Sums, new: Sums) -> Sums:
     return jax.tree.map(jnp.add, scaled, new)._replace(reference=new.reference)
 
 
-def _solve(separation: AbstractImplicit, query, blocks, axis):
+class _Part(NamedTuple):
+    """Rows of a block, and their scores where they are kept for several passes."""
+
+    rows: Rows
+    scores: Float[Array, " n"] | None
+
+
+def _kept(query: Query, part: _Part) -> Float[Array, " n"]:
+    return _scores(query, part.rows) if part.scores is None else part.scores
+
+
+def _solve(separation: AbstractImplicit, query, parts, axis):
     """The implicit reference, by a few passes over the scores."""
-    dtype = accumulate(blocks.keys.dtype)
+    dtype = accumulate(parts.rows.keys.dtype)
     highest = _highest if separation.rank == 1 else _ranked
-    top = highest(separation, query, blocks, axis)
+    top = highest(separation, query, parts, axis)
 
     def mass_and_slope(threshold):
         def step(carry, part):
-            scores = _scores(query, part)
+            scores = _kept(query, part)
 
             def mass(threshold):
-                return fixed_mass(separation, scores, part.filled, threshold)
+                return fixed_mass(separation, scores, part.rows.filled, threshold)
 
             new = along_threshold(mass, threshold)
             return (carry[0] + new[0], carry[1] + new[1]), None
 
         zero = jnp.zeros((), dtype)
-        total = jax.lax.scan(step, (zero, zero), blocks)[0]
+        total = jax.lax.scan(step, (zero, zero), parts)[0]
         return total if axis is None else jax.lax.psum(total, axis)
 
     return separation.solve(mass_and_slope, top)
 
 
-def _highest(separation: AbstractImplicit, query, blocks, axis):
+def _highest(separation: AbstractImplicit, query, parts, axis):
     """The largest score."""
 
     def step(carry, part):
-        return jnp.maximum(carry, largest(separation, _scores(query, part), part.filled)), None
+        return jnp.maximum(carry, largest(separation, _kept(query, part), part.rows.filled)), None
 
-    top = jax.lax.scan(step, start(separation, accumulate(blocks.keys.dtype)), blocks)[0]
+    top = jax.lax.scan(step, start(separation, accumulate(parts.rows.keys.dtype)), parts)[0]
     return top if axis is None else jax.lax.pmax(top, axis)
 
 
-def _ranked(separation: AbstractImplicit, query, blocks, axis):
+def _ranked(separation: AbstractImplicit, query, parts, axis):
     """The score of the rank that the threshold is counted from."""
     rank = separation.rank
 
     def step(carry, part):
-        scores = _scores(query, part)
-        scores = scores if part.filled is None else jnp.where(part.filled, scores, -jnp.inf)
+        scores, filled = _kept(query, part), part.rows.filled
+        scores = scores if filled is None else jnp.where(filled, scores, -jnp.inf)
         return best_scores(rank, jnp.concatenate([carry, scores])), None
 
-    none = jnp.full((rank,), -jnp.inf, accumulate(blocks.keys.dtype))
-    tops = jax.lax.scan(step, none, blocks)[0]
+    none = jnp.full((rank,), -jnp.inf, accumulate(parts.rows.keys.dtype))
+    tops = jax.lax.scan(step, none, parts)[0]
     if axis is not None:
         tops = best_scores(rank, jax.lax.all_gather(tops, axis, tiled=True))
     return tops[-1]
