@@ -17,7 +17,7 @@ def setup(n, q):
 
 def scorer(part, keys, queries):
     """Scores of all queries, keys in blocks as a memory reads them."""
-    from attrax import storage
+    from attrax.stores import storage
 
     block = storage.choose_block(keys, None, None, False)
     whole = (
