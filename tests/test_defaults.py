@@ -62,6 +62,9 @@ DEFAULTS = {
         "circle_intersection": {"form": "exact", "log": False},
         "dense_capacity": {"criterion": "tolerated_error", "error": 0.005, "log": False},
         "dense_flip_probability": {"exact": False},
+        "dense_hebbian_critical_load": {"temperature": 0.0, "degree": 4, "entropy": 0.0},
+        "dense_hebbian_first_step": {"degree": 4, "entropy": 0.0},
+        "dense_hebbian_order_parameters": {"temperature": 0.0, "degree": 4, "entropy": 0.0},
         "exponential_flip_probability": {"damage": 0.0},
         "exponential_rate": {"damage": 0.0, "criterion": "all_patterns"},
         "fit_beta": {"form": "exact", "estimator": "least_squares"},
@@ -82,6 +85,7 @@ DEFAULTS = {
         "softmax_basin": {"ensemble": "spherical"},
         "softmax_rate": {"ensemble": "spherical", "criterion": "all_patterns"},
         "transition_load": {"temperature": 0.0},
+        "unsupervised_load": {"degree": 4},
     },
     "evaluate": {
         "basin_sweep": {"probes": 100, "tolerance": 0.05, "confidence": 0.95},

@@ -42,6 +42,7 @@ MEMORY = attrax.Memory(TABLE, separation=sep.Softmax(2.0))
 STORED = attrax.MatrixMemory(MATRIX)
 BINARY = models.dense_memory(SIGNS)
 PAIRS = models.ProductKeyMemory(TABLE, TABLE[:4], separation=sep.TopK(3, sep.Softmax(0.1)))
+GROUPS = models.ManyBodyMemory(SIGNS)
 CLASSIFIER = models.DenseClassifier(rng.normal(size=(3, 7)) / 9, 2, 2, temperature=1.0)
 
 
@@ -344,6 +345,27 @@ CALLS = {
     "SparseDistributedMemory.reached": (HARD.reached, {"query": BITS[0]}),
     "SparseDistributedMemory.write": (HARD.write, {"keys": BITS, "values": BITS}),
     "SparseDistributedMemory.remove": (HARD.remove, {"keys": BITS, "values": BITS}),
+    "ManyBodyMemory": (models.ManyBodyMemory, {"patterns": TABLE, "scale": 0.5}),
+    "ManyBodyMemory.__call__": (GROUPS, {"query": SIGNS[0]}),
+    "ManyBodyMemory.energy": (GROUPS.energy, {"query": SIGNS[0]}),
+    "dense_hebbian_memory": (models.dense_hebbian_memory, {"examples": TABLE[None]}),
+    "dataset_entropy": (theory.dataset_entropy, {"quality": 0.5, "examples": 4.0}),
+    "unsupervised_load": (
+        theory.unsupervised_load,
+        {"load": 0.125, "quality": 0.5, "examples": 4.0, "degree": 4.0},
+    ),
+    "dense_hebbian_first_step": (
+        theory.dense_hebbian_first_step,
+        {"load": 0.125, "degree": 4.0, "entropy": 0.5},
+    ),
+    "dense_hebbian_order_parameters": (
+        theory.dense_hebbian_order_parameters,
+        {"load": 0.0078125, "temperature": 0.03125, "degree": 4.0, "entropy": 0.25},
+    ),
+    "dense_hebbian_critical_load": (
+        theory.dense_hebbian_critical_load,
+        {"temperature": 0.03125, "degree": 4.0, "entropy": 0.25},
+    ),
     "circle_intersection": (
         lambda distance: theory.circle_intersection(distance, 20, 5),
         {"distance": np.array([2, 4])},

@@ -2,6 +2,7 @@
 
 from ..stores.binary import BinaryMemory as BinaryMemory
 from ..stores.distributed import SparseDistributedMemory as SparseDistributedMemory
+from ..stores.many_body import ManyBodyMemory as ManyBodyMemory
 from ..stores.product_keys import ProductKeyMemory as ProductKeyMemory
 from ..stores.simplices import full_skeleton as full_skeleton
 from ..stores.simplices import random_simplices as random_simplices
@@ -9,6 +10,7 @@ from ..stores.simplicial import SimplicialMemory as SimplicialMemory
 from .classifier import DenseClassifier as DenseClassifier
 from .classifier import dense_classifier as dense_classifier
 from .classifier_training import train_dense_classifier as train_dense_classifier
+from .dense_hebbian import dense_hebbian_memory as dense_hebbian_memory
 from .distributed import sparse_distributed_memory as sparse_distributed_memory
 from .fenchel_young import fenchel_young_memory as fenchel_young_memory
 from .hopfield import dense_memory as dense_memory

@@ -138,21 +138,21 @@ class OverlappingUnits(AbstractUnitSpace):
 
     def best(self, state: Float[Array, " d"]) -> Int[Array, ""]:
         """The memory of the largest overlap, the first of several."""
-        return jnp.argmax(self.overlaps(state)).astype(jnp.int32)
+        return jnp.argmax(jnp.atleast_2d(self.overlaps(state))[0]).astype(jnp.int32)
 
     @abstractmethod
-    def overlaps(self, state: Float[Array, " d"]) -> Float[Array, " n"]:
-        """The overlap of a state with each memory."""
+    def overlaps(self, state: Float[Array, " d"]) -> Float[Array, "*k n"]:
+        """The overlap of a state with each memory, the first of k sums where others are needed."""
 
     @abstractmethod
-    def columns(self) -> Float[Array, "d n"]:
+    def columns(self) -> Float[Array, "d *k n"]:
         """What a change of each unit adds to the overlaps, per unit of its change."""
 
     @abstractmethod
     def drives(
         self,
-        columns: Float[Array, "b n"],
-        overlaps: Float[Array, " n"],
+        columns: Float[Array, "b *k n"],
+        overlaps: Float[Array, "*k n"],
         state: Float[Array, " b"],
         rule: str,
     ) -> Float[Array, " b"]:

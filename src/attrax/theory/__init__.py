@@ -8,6 +8,12 @@ said of them is counted before a program runs.
 
 from .dense import dense_capacity as dense_capacity
 from .dense import dense_flip_probability as dense_flip_probability
+from .dense_hebbian import TaughtOrderParameters as TaughtOrderParameters
+from .dense_hebbian import dataset_entropy as dataset_entropy
+from .dense_hebbian import dense_hebbian_critical_load as dense_hebbian_critical_load
+from .dense_hebbian import dense_hebbian_first_step as dense_hebbian_first_step
+from .dense_hebbian import dense_hebbian_order_parameters as dense_hebbian_order_parameters
+from .dense_hebbian import unsupervised_load as unsupervised_load
 from .distributed import ExponentialFit as ExponentialFit
 from .distributed import circle_intersection as circle_intersection
 from .distributed import critical_distance as critical_distance

@@ -81,6 +81,21 @@ def whole(name: str, array: Array) -> None:
         raise ValueError(f"`{name}` must be a whole number, but it is {wrong[0]:g}.")
 
 
+def padded(points: Array) -> Array:
+    """A flat array, its last point repeated up to a power of two: few programs serve all sizes.
+
+    To compile one takes seconds, to solve for a point some milliseconds.
+    """
+    count = points.size
+    more = 2 ** max(count - 1, 0).bit_length() - count if count else 0
+    return jnp.pad(points.ravel(), (0, more), mode="edge")
+
+
+def trimmed(solved: Array, points: Array) -> Array:
+    """Without the padding, and of the shape of the points."""
+    return solved[: points.size].reshape(points.shape)
+
+
 def known_size(name: str, value: Numbers) -> np.ndarray:
     """A number of units that sizes a sum, as an integer array of NumPy.
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .arguments import Numbers, bounded, one_of, reals
+from .arguments import Numbers, bounded, one_of, padded, reals, trimmed
 from .mean_field import State, averages, bisect, branch, newton, peak, retrieval, spin_glass
 
 _STATES = ("retrieval", "spin_glass")
@@ -141,29 +141,14 @@ def _of_state(function, load, temperature, state):
     load, temperature = reals(load=load, temperature=temperature)
     bounded("load", load, 0)
     bounded("temperature", temperature, 0)
-    found = function(_padded(load), _padded(temperature), state)
-    return [_as(a, load) for a in found]
+    found = function(padded(load), padded(temperature), state)
+    return [trimmed(a, load) for a in found]
 
 
 def _of_temperature(function, temperature):
     (temperature,) = reals(temperature=temperature)
     bounded("temperature", temperature, 0)
-    return _as(function(_padded(temperature)), temperature)
-
-
-def _padded(points):
-    """A flat array, its last point repeated up to a power of two: few programs serve all sizes.
-
-    To compile one takes seconds, to solve for a point some milliseconds.
-    """
-    count = points.size
-    more = 2 ** max(count - 1, 0).bit_length() - count if count else 0
-    return jnp.pad(points.ravel(), (0, more), mode="edge")
-
-
-def _as(found, points):
-    """Without the padding, and of the shape of the points."""
-    return found[: points.size].reshape(points.shape)
+    return trimmed(function(padded(temperature)), temperature)
 
 
 @functools.partial(jax.jit, static_argnames="state")
