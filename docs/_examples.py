@@ -25,6 +25,7 @@ GUIDES = {
     "which_beta": "choosing.md",
     "which_dynamics": "which-dynamics.md",
     "which_memory": "which-memory.md",
+    "which_memory_of_pictures": "which-memory.md",
     "which_similarity": "choosing.md",
 }
 

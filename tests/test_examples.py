@@ -40,6 +40,19 @@ def test_the_page_on_memories_shows_what_its_script_prints(root, printed):
     compare("which_memory", "which-memory", root, printed(script))
 
 
+@pytest.mark.slow
+def test_the_page_has_the_memories_that_its_short_script_measures(root, printed, tmp_path):
+    lines = printed(root / "examples" / "which_memory_of_pictures.py").splitlines()
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines[2:]]
+    page = (root / "docs" / "which-memory.md").read_text(encoding="utf-8")
+    assert [row[0] for row in rows if row[0] not in page] == []
+    measured = {row[0]: row[1:] for row in rows}
+    assert measured["`Memory(rows)`"][:2] == ["100", "100"]
+    assert measured["`Hebb()`"][0] == "0"
+    assert {row[5] for row in measured.values()} == {"falls", "none", "–"}
+    assert (tmp_path / "which_memory_of_pictures.png").exists()
+
+
 def compare(name, page, root, printed):
     shown = table((root / "docs" / f"{page}.md").read_text(encoding="utf-8"))
     found = table(printed)
