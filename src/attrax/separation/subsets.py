@@ -13,8 +13,8 @@ from ..common.checks import POSITIVE, positive, whole_number
 from .base import AbstractImplicit, best_scores
 from .entmax import Level, masses, solve_mass
 
-# How far below the k best scores τ may go where no other score is near.
-_MARGIN = 0.0625
+# How far τ is kept from other scores where none is near.
+_MARGIN = 0.03125
 
 
 class KSubsets(AbstractImplicit):
@@ -65,12 +65,12 @@ class KSubsets(AbstractImplicit):
 
     @property
     def rank(self) -> int:
-        """τ is at most the k-th best score, and at least 1 below it."""
-        return self.k
+        """τ is counted from the best score that is not among the k best."""
+        return self.k + 1
 
     def terms(self, scores, reference):
-        """The weights at threshold τ, and w (s − s_k) + (w − w²)/(2β), s_k the k-th best score."""
-        # That score is where to count from, so its own derivative is none of the terms'.
+        """The weights at threshold τ, and w (s − s′) + (w − w²)/(2β), s′ what is counted from."""
+        # Its own derivative is none of the terms'.
         base, few = _base(reference)
         # Infinite scores tie.
         apart = jnp.where(jnp.isinf(scores) & (scores == base), 0.0, scores - base)
@@ -86,27 +86,35 @@ class KSubsets(AbstractImplicit):
         return jnp.ones_like(new.depth)
 
     def finish(self, reference, mass, potential):
-        """The weights as they are; Φ from the k-th best score upwards."""
+        """The weights as they are; Φ from where scores are counted."""
         base = jnp.where(mass == 0, 0.0, _base(reference)[0])
         return jnp.ones_like(mass), base * mass + potential
 
     def solve(self, mass_and_slope, largest):
-        """τ by Newton steps, in [−1, 0] from the k-th best β s; all weigh 1 where there is none."""
+        """τ by Newton steps, in [−1, 0] from the next best β s; all weigh 1 where there is none.
+
+        Where τ = 0 is too low, the k best weigh 1, and τ keeps away from all scores if it can.
+        """
 
         def at(depth):
-            mass, slope = mass_and_slope(Level(largest, depth))
-            return jnp.where(largest == -jnp.inf, self.k, mass), slope
+            return mass_and_slope(Level(largest, depth))
 
-        low = -jnp.ones_like(largest) - _MARGIN
-        depth = solve_mass(at, low, jnp.zeros_like(largest), self.k)
-        # Where τ is free, neither the k best nor the others come near it by rounding.
-        return Level(largest, jnp.where(depth == low, low + _MARGIN / 2, depth))
+        zero = jnp.zeros_like(largest)
+        apart, full = (at(depth)[0] >= self.k for depth in (zero + _MARGIN, zero))
+        done = full | (largest == -jnp.inf)
+
+        def unless_done(depth):
+            mass, slope = at(depth)
+            return jnp.where(done, self.k, mass), slope
+
+        depth = solve_mass(unless_done, zero - 1, zero, self.k)
+        return Level(largest, jnp.where(done, jnp.where(apart, _MARGIN / 2, 0.0), depth))
 
     def threshold(self, scores: Float[Array, " n"], mask: Bool[Array, " n"] | None) -> Level:
         """As `solve`, of scores that are all at hand."""
         scores = jax.lax.stop_gradient(scores)
         there = scores if mask is None else jnp.where(mask, scores, -jnp.inf)
-        return self.solve(masses(self, scores, mask), best_scores(self.k, there)[-1])
+        return self.solve(masses(self, scores, mask), best_scores(self.rank, there)[-1])
 
 
 def _base(reference: Level):

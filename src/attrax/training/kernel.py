@@ -62,7 +62,8 @@ def learn_kernel(
 
     W starts as the identity, and follows the slope of `separation_loss` of all W ξ_μ: what all
     rows share is taken away, so that long rows no longer win over all others. Entries of a query
-    that are damaged pass through W too: name those that are right, `known=`, where you can.
+    that are damaged pass through W too. Whether `known=` then helps depends on the rows: without
+    the others, W may no longer take away what they share.
 
     **Arguments:**
 
