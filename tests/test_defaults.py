@@ -25,6 +25,7 @@ DEFAULTS = {
         "GhostSoftmax": {"beta": 1.0},
         "KSubsets": {"beta": 1.0},
         "Normmax": {"alpha": 2.0, "beta": 1.0},
+        "LogSumReLU": {"beta": 1.0, "epsilon": 1e-6},
         "Power": {"rectified": False, "scale": 1.0},
         "SeparationFunction": {"domain": "signed"},
         "Softmax": {"beta": 1.0},

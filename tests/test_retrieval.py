@@ -9,7 +9,7 @@ import attrax
 from attrax import Outcome
 from attrax.dynamics import Euler, FixedPoint, Flow, Iterate, Langevin, OneRead
 from attrax.hierarchical import Neurons
-from attrax.separation import Identity, Power, Softmax, SumNormalised
+from attrax.separation import Identity, LogSumReLU, Power, Softmax, SumNormalised
 from attrax.similarity import Dot, Euclidean
 
 pytestmark = pytest.mark.contract
@@ -238,6 +238,9 @@ ENDS = {
     "step_limit": lambda: outcome_of(memory_of(0.5), ROWS[0], Iterate(max_steps=1)),
     "diverged": lambda: outcome_of(memory_of(separation=Power(3)), 10 * ROWS[0]),
     "stalled": lambda: outcome_of(KINKED, np.ones(1), Euler(0.5, backtracking=True)),
+    "unreached": lambda: outcome_of(
+        memory_of(similarity=Euclidean(), separation=LogSumReLU(1.0)), 10 * ROWS[0] + 10
+    ),
     "sampled": lambda: attrax.retrieve(
         memory_of(), QUERIES[0], Langevin(0.1, step=0.01, steps=3), key=jax.random.key(0)
     ),
@@ -263,6 +266,7 @@ def test_there_is_no_other_outcome():
         ("mixture", "raise beta"),
         ("cycle", "damping=0.5"),
         ("step_limit", "raise `max_steps`"),
+        ("unreached", "Lower beta"),
         ("diverged", "Softmax or SumNormalised"),
     ],
 )

@@ -335,6 +335,7 @@ OTHERS = {
     "simplices": attrax.models.simplicial_network(
         np.where(ROWS[:4] > 0, 1.0, -1.0), attrax.models.full_skeleton(ROWS.shape[1])
     ),
+    "features": attrax.models.random_feature_memory(ROWS, 0.5, 6, key=jax.random.key(0)),
     "locations": attrax.models.SparseDistributedMemory(np.where(ROWS > 0, 1, 0), 2),
 }
 

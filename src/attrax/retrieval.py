@@ -28,7 +28,7 @@ from .dynamics.certificate import Certificate
 from .dynamics.certificate import certify as certified
 from .dynamics.engine import QUERIES
 from .dynamics.iterate import Iterate, OneRead
-from .spaces.base import Comparing, Counting
+from .spaces.base import Comparing, Counting, Reaching
 from .spaces.confidence import FEW_STRANGERS, STRANGERS, strangers
 from .spaces.confidence import confidence as confidence_of
 from .spaces.store import AbstractStore
@@ -385,6 +385,11 @@ def _one(how: _How, query, known, key) -> Retrieval:
     if memories is not None:
         mixed = (memories > _MIXTURE) & (outcome == Outcome.converged)
         outcome = Outcome.where(mixed, Outcome.mixture, outcome)
+    if isinstance(space, Reaching):
+        far = space.unreached(run.state, run.reading)
+        if far is not None:
+            rests = (outcome == Outcome.converged) | (outcome == Outcome.one_read)
+            outcome = Outcome.where(far & rests, Outcome.unreached, outcome)
     states = energies = None
     if how.path:
         states = space.record(run.path)

@@ -29,6 +29,7 @@ SEPARATIONS = {
     "rectified_4": sep.Power(4, rectified=True, scale=1.5),
     "rectified_half": sep.Power(0.5, rectified=True),
     "threshold": sep.Threshold(0.4),
+    "log_sum_relu": sep.LogSumReLU(0.7),
     "circles": sep.CircleIntersection(8, 2),
     "circles_cosine": sep.CircleIntersection(8, 3, "cosine"),
     "symmetric_pairs": sep.ElementarySymmetric(6, (2,)),
@@ -88,6 +89,7 @@ SIMILARITIES = {
     "linear_kernel": sim.LinearKernel(
         np.random.default_rng(0).normal(size=(7, WIDTH)) / np.sqrt(WIDTH)
     ),
+    "random_features": sim.Kernel(sim.RandomFeatures(WIDTH, 5, 0.3, key=jax.random.key(0))),
     "rectified_dot": sim.non_negative(sim.Dot()),
     "bounded_euclidean": sim.non_negative(sim.Euclidean()),
     "reciprocal_manhattan": sim.non_negative(sim.Manhattan(), "reciprocal"),
@@ -200,6 +202,8 @@ NO_INSTANCES = {
     "AbstractSimilarity",
     "AbstractSummedCentroid",
     "non_negative",
+    # A feature map, which Kernel takes.
+    "RandomFeatures",
     # Where weighted rows agree is tried with the similarities that have it.
     "WeightedMean",
     "WeightedMedian",

@@ -11,7 +11,9 @@ from attrax import NoEnergyError
 from attrax.separation import Power, Softmax, SumNormalised, Threshold
 from conformance import registry
 
-WITH = [n for n, part in registry.ALL_SEPARATIONS.items() if part.lacks_potential is None]
+POTENTIAL = [n for n, part in registry.ALL_SEPARATIONS.items() if part.lacks_potential is None]
+WITH = [n for n in POTENTIAL if registry.ALL_SEPARATIONS[n].convex]
+OTHER = [n for n in POTENTIAL if n not in WITH]
 WITHOUT = [n for n, part in registry.ALL_SEPARATIONS.items() if part.lacks_potential is not None]
 DRAWS = 200
 
@@ -73,6 +75,29 @@ def test_the_potential_rises_as_the_weights_say(name):
         size = 1e-6 * (1 + np.max(np.abs(weights), axis=-1))
         # Kinks (threshold, best score) lie within a step for next to none of the draws.
         assert np.mean(np.abs(rise - expected) < 1e-4 * size) > 0.98
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_weights_have_the_direction_of_the_slope_where_a_potential_is_not_convex(name):
+    """It rises with a convex function: between two states it is never above the higher of them."""
+    with jax.enable_x64():
+        part = registry.ALL_SEPARATIONS[name]
+        scores = draws(part, np.float64)
+        middles = 0.5 * (scores[::2] + scores[1::2])
+
+        @jax.jit
+        @jax.vmap
+        def look(scores):
+            return part(scores), *jax.value_and_grad(part.potential)(scores)
+
+        weights, values, slopes = map(np.asarray, look(jnp.concatenate([scores, middles])))
+        sums = slopes.sum(axis=-1, keepdims=True)
+        assert sums.min() > 0
+        np.testing.assert_allclose(slopes / sums, weights, atol=1e-12)
+        left, right, middle = values[:DRAWS:2], values[1:DRAWS:2], values[DRAWS:]
+        assert (middle <= np.maximum(left, right) + 1e-12).all()
+        # Above the mean of the two, as no convex function is.
+        assert (middle > 0.5 * (left + right) + 1e-3).any()
 
 
 @pytest.mark.parametrize("name", WITHOUT)

@@ -29,6 +29,8 @@ SETS = models.random_simplices(8, {1: 9, 2: 11}, key=KEY)
 SETWISE = models.simplicial_network(SIGNS, SETS)
 BITS = (SIGNS > 0).astype(float)
 HARD = models.sparse_distributed_memory(8, 20, 3, key=KEY).write(BITS)
+FEATURES = sim.RandomFeatures(5, 3, 0.5, key=KEY)
+SUMMED = models.RandomFeatureMemory(FEATURES).write(TABLE)
 SQUARE = rng.normal(size=(5, 5)).round(2)
 MATRIX = (SQUARE + SQUARE.T) / 2
 IMAGES = rng.random((3, 5)).round(3)
@@ -387,6 +389,43 @@ CALLS = {
         {"beta": 0.5},
     ),
     "KSubsets": (lambda beta: sep.KSubsets(2, beta), {"beta": 0.5}),
+    "LogSumReLU": (sep.LogSumReLU, {"beta": 0.5, "epsilon": 0.25}),
+    "RandomFeatures": (
+        lambda beta: sim.RandomFeatures(5, 3, beta, key=KEY),
+        {"beta": 0.5},
+    ),
+    "RandomFeatureMemory": (
+        lambda total, clip: models.RandomFeatureMemory(FEATURES, total, clip=clip),
+        {"total": TABLE[:2].reshape(-1)[:6], "clip": 0.25},
+    ),
+    "RandomFeatureMemory.__call__": (SUMMED, {"query": ROW}),
+    **{
+        f"RandomFeatureMemory.{name}": (getattr(SUMMED, name), {"query": ROW})
+        for name in ("energy", "density")
+    },
+    **{
+        f"RandomFeatureMemory.{name}": (getattr(SUMMED, name), {"patterns": TABLE})
+        for name in ("write", "remove")
+    },
+    "random_feature_memory": (
+        lambda patterns, beta, clip: models.random_feature_memory(
+            patterns, beta, 3, clip=clip, key=KEY
+        ),
+        {"patterns": TABLE, "beta": 0.5, "clip": 0.25},
+    ),
+    "diffusion_memory": (models.diffusion_memory, {"patterns": TABLE, "sigma": 0.5}),
+    "diffusion_score": (
+        models.diffusion_score,
+        {"patterns": TABLE, "states": TABLE / 2, "sigma": 0.5},
+    ),
+    "diffusion_sampler": (
+        lambda start, stop: models.diffusion_sampler(start, stop, 3),
+        {"start": 2.0, "stop": 0.5},
+    ),
+    "classify_samples": (
+        evaluate.classify_samples,
+        {"samples": TABLE[:2], "patterns": TABLE, "tolerance": 0.5},
+    ),
     "Power": (lambda scale: sep.Power(2, scale=scale), {"scale": 0.5}),
     "Threshold": (sep.Threshold, {"theta": 0.5}),
     "LayerNorm": (hier.LayerNorm, {"gamma": 0.5, "delta": 0.25}),
@@ -394,8 +433,10 @@ CALLS = {
     "Iterate": (dynamics.Iterate, {"damping": 0.5}),
     "Euler": (lambda step: dynamics.Euler(step), {"step": 0.5}),
     "Langevin": (
-        lambda temperature, step: dynamics.Langevin(temperature, step=step, steps=3),
-        {"temperature": 0.5, "step": 0.25},
+        lambda temperature, step, beta: dynamics.Langevin(
+            temperature, step=step, steps=3, beta=beta
+        ),
+        {"temperature": 0.5, "step": 0.25, "beta": 2.0},
     ),
     "Asynchronous": (dynamics.Asynchronous, {"order": np.arange(8)[::-1], "seed": 3}),
     "Glauber": (

@@ -8,6 +8,8 @@ SETTING = """
 import numpy as np
 from attrax.models import *
 rows = np.eye(3)
+import jax
+KEY = jax.random.key(0)
 """
 
 CASES = {
@@ -20,6 +22,11 @@ CASES = {
     "spherical_memory(rows, decay=None)": "TypeError: `decay` must be a number",
     "effective_energy(log_sum_exp_memory(rows), {}, 'x')": "ValueError: `layer` is 'x', but the",
     "effective_energy(log_sum_exp_memory(rows), rows)": "TypeError: `states` must map names",
+    "RandomFeatureMemory(np.tanh)": r"TypeError: `features` must be a RandomFeatures\(width, cou",
+    "random_feature_memory(rows, 'hot', 4, key=KEY)": "TypeError: `beta` must be a number",
+    "random_feature_memory(rows, 1.0, 2.5, key=KEY)": "ValueError: `count` must be a positive",
+    "diffusion_sampler('2', 1.0, 9)": "TypeError: `start` must be a number",
+    "diffusion_score(rows, 'here', 1.0)": "TypeError: `states` must hold numbers",
     "layered(3, DenseLayer(2))": "TypeError: `layers` must be a list of DenseLayer, Convolution",
     "layered(3, [2])": "TypeError: `layers` must hold DenseLayer, .* but 'hidden 1' is int",
     "layered(3, 'dense')": "TypeError: `layers` must hold DenseLayer, .* is str",

@@ -107,6 +107,12 @@ CASES = {
         lambda s: 3 * np.sum((relu(s) / 3) ** 5) / 5,
         -50.0,
     ),
+    "log-sum-ReLU": (
+        sep.LogSumReLU(0.25, epsilon=2.0**-10),
+        lambda s: share((0.25 * s > -1).astype(float)),
+        lambda s: np.log(2.0**-10 + np.sum(relu(1 + 0.25 * s))) / 0.25,
+        -50.0,
+    ),
     "threshold": (
         sep.Threshold(1.0),
         lambda s: (s >= 1).astype(float),

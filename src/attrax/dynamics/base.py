@@ -43,6 +43,7 @@ class Outcome(eqx.Module):
     sampled: ClassVar["Outcome"]
     stalled: ClassVar["Outcome"]
     diverged: ClassVar["Outcome"]
+    unreached: ClassVar["Outcome"]
 
     def __class_getitem__(cls, outcome: "Outcome") -> str:
         """The text of a single one; "traced" under jit."""
@@ -155,6 +156,10 @@ _TEXTS = {
     "diverged": (
         "The state left the floating-point range or became NaN: the weights do not sum to one, "
         "so use Softmax or SumNormalised, or a smaller scale of patterns."
+    ),
+    "unreached": (
+        "Out of reach: no memory weighs anything for the state, which stays where it is. Lower "
+        "beta, so that memories reach further, or start nearer to one."
     ),
 }
 _NAMES = tuple(_TEXTS)
@@ -317,13 +322,13 @@ def still(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, tree)
 
 
-def scheduled(temperature: Any, steps: int) -> Float[Array, " steps"]:
+def scheduled(value: Any, steps: int, name: str = "temperature") -> Float[Array, " steps"]:
     """The temperature of each step: always the same, or a function of the step's number."""
-    if not callable(temperature):
-        return jnp.full(steps, temperature)
+    if not callable(value):
+        return jnp.full(steps, value)
     # Schedules of optax mix integers and floats.
     with jax.numpy_dtype_promotion("standard"):
-        values = jax.vmap(lambda i: number("temperature", temperature(i)))(jnp.arange(steps))
+        values = jax.vmap(lambda i: number(name, value(i)))(jnp.arange(steps))
     return values.astype(jnp.result_type(float))
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
 from ..common.checks import NoEnergyError, is_concrete, number, positive, whole_number
+from ..spaces.base import Tempered
 from ..spaces.noise import AbstractGeometry, Noisy
 from .base import Outcome, choose, difference, finite, scheduled
 from .engine import AbstractStepping, ending
@@ -47,16 +48,21 @@ class Langevin(AbstractStepping):
       unless it raises the energy; as the next one would be the same, the state then stays.
     - `step`: step size, > 0, in units of the slowest layer's time constant.
     - `steps`: how many steps are taken, ≥ 1.
+    - `beta`: the memory's inverse temperature β > 0 in each step: a number, or a function of the
+      number of the step. `None` leaves it as it is. Where it changes each step goes by the energy
+      of its own β, and `found.energy` is that of the memory's.
     - `adjusted`: accept or refuse steps. `False` takes them all: twice as fast, it needs no
       energy, and the law is off by a share that falls with `step`.
 
-    **Raises:** `ValueError` or `TypeError` for values outside these bounds.
+    **Raises:** `ValueError` or `TypeError` for values outside these bounds; on a run for a `beta`
+    of memories without one.
 
     **Source:** [zhang2020wasserstein]; with `adjusted` [srinivasan2024fast]
     """
 
     temperature: Float[Array, ""] | Callable
     size: Float[Array, ""]
+    beta: Float[Array, ""] | Callable | None
     steps: int = eqx.field(static=True)
     adjusted: bool = eqx.field(static=True)
     random: ClassVar = True
@@ -70,6 +76,7 @@ class Langevin(AbstractStepping):
         *,
         step: ArrayLike,
         steps: int,
+        beta: ArrayLike | Callable | None = None,
         adjusted: bool = True,
     ):
         self.size, self.steps = positive("step", step), whole_number("steps", steps)
@@ -77,7 +84,10 @@ class Langevin(AbstractStepping):
         self.temperature = (
             temperature if callable(temperature) else number("temperature", temperature)
         )
-        _check(self.temperatures)
+        _check("temperature", self.temperatures, "not negative", lambda value: value >= 0)
+        self.beta = beta if callable(beta) or beta is None else number("beta", beta)
+        if self.betas is not None:
+            _check("beta", self.betas, "positive", lambda value: value > 0)
 
     @property
     def max_steps(self) -> int:
@@ -88,6 +98,11 @@ class Langevin(AbstractStepping):
     def temperatures(self) -> Float[Array, " steps"]:
         """The temperature of each step."""
         return scheduled(self.temperature, self.steps)
+
+    @property
+    def betas(self) -> Float[Array, " steps"] | None:
+        """The inverse temperature of each step; `None` where the memory keeps its own."""
+        return None if self.beta is None else scheduled(self.beta, self.steps, "beta")
 
     def begin(self, space, state):
         """The place of the start.
@@ -107,20 +122,26 @@ class Langevin(AbstractStepping):
                 f"{space.lacks_energy} Langevin accepts steps by the energy; "
                 "pass adjusted=False to take them all."
             )
-        temperatures = self.temperatures
-        return self._place(space, state, temperatures[0]), temperatures
+        temperatures, betas = self.temperatures, self.betas
+        space = _at_beta(space, betas, 0)
+        return self._place(space, state, temperatures[0]), temperatures, betas
 
     def step(self, space: Noisy, state, memo, number, key):
         """A step that is proposed, and accepted or refused; the memo is the place."""
-        here, temperatures = memo
+        here, temperatures, betas = memo
         temperature = temperatures[number]
+        if betas is not None:
+            space = _at_beta(space, betas, number)
+            here = self._place(space, state, temperature)
         local = here.geometry
         if callable(self.temperature):
             local = space.geometry(state, temperature, self.size)
         normals, chance = jax.random.split(key)
         noise = local.noise(_normal(normals, state))
         new = jax.tree.map(lambda *parts: sum(parts), state, local.drift(here.ahead), noise)
-        there = self._place(space, new, temperature)
+        # Where β changes, the next step has to look anew.
+        looks = self.adjusted or betas is None
+        there = self._place(space, new, temperature) if looks else here
         if self.adjusted:
             back = difference(difference(state, new), there.geometry.drift(there.ahead))
             gain = _gain(local, there.geometry, noise, back)
@@ -130,7 +151,7 @@ class Langevin(AbstractStepping):
             accepted = accepted & finite(new)
             new, there = choose(accepted, (new, there), (state, here))
         sound = finite(new) & jnp.isfinite(there.energy)
-        return new, (there, temperatures), ending(self.limit, (~sound, Outcome.diverged))
+        return new, (there, temperatures, betas), ending(self.limit, (~sound, Outcome.diverged))
 
     def _place(self, space, state, temperature):
         energy = space.energy(state) if self.adjusted else jnp.zeros(())
@@ -174,12 +195,29 @@ def _normal(key, state):
     return jax.tree.unflatten(structure, drawn)
 
 
-def _check(temperatures):
-    if not is_concrete(temperatures):
+def _check(name, values, what, fits):
+    if not is_concrete(values):
         return
-    wrong = np.flatnonzero(~((temperatures >= 0) & (temperatures < math.inf)))
+    wrong = np.flatnonzero(~(fits(values) & (values < math.inf)))
     if wrong.size:
         raise ValueError(
-            "`temperature` must be finite and not negative, but it is "
-            f"{float(temperatures[wrong[0]])} in step {wrong[0]}."
+            f"`{name}` must be finite and {what}, but it is "
+            f"{float(values[wrong[0]])} in step {wrong[0]}."
         )
+
+
+def _at_beta(space, betas, number) -> Any:
+    """The space at the inverse temperature of a step.
+
+    **Raises:** `TypeError` or `ValueError` where it has none.
+    """
+    if betas is None:
+        return space
+    if not isinstance(space, Tempered):
+        raise TypeError(
+            f"`beta` changes an inverse temperature, and {type(space).__name__} has none: see "
+            "attrax.spaces.Tempered."
+        )
+    if space.lacks_beta is not None:
+        raise ValueError(f"`beta` cannot be changed: {space.lacks_beta}")
+    return space.at_beta(betas[number])

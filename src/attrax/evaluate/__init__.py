@@ -31,6 +31,9 @@ from .overlaps import overlap as overlap
 from .random_energies import SoftmaxReads as SoftmaxReads
 from .random_energies import draw_softmax_reads as draw_softmax_reads
 from .random_energies import draw_softmax_thresholds as draw_softmax_thresholds
+from .samples import SampleKind as SampleKind
+from .samples import Samples as Samples
+from .samples import classify_samples as classify_samples
 from .spurious import StateKind as StateKind
 from .spurious import States as States
 from .spurious import classify_states as classify_states

@@ -153,6 +153,8 @@ class SeparationLagrangian(AbstractLagrangian):
     @property
     def lacks_convexity(self) -> str | None:
         """As of the separation's potential."""
+        if not self.separation.convex:
+            return f"The potential of {type(self.separation).__name__} is not convex."
         return self.separation.lacks_potential
 
     @property

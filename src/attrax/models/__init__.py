@@ -4,6 +4,7 @@ from ..stores.binary import BinaryMemory as BinaryMemory
 from ..stores.distributed import SparseDistributedMemory as SparseDistributedMemory
 from ..stores.many_body import ManyBodyMemory as ManyBodyMemory
 from ..stores.product_keys import ProductKeyMemory as ProductKeyMemory
+from ..stores.random_features import RandomFeatureMemory as RandomFeatureMemory
 from ..stores.simplices import full_skeleton as full_skeleton
 from ..stores.simplices import random_simplices as random_simplices
 from ..stores.simplicial import SimplicialMemory as SimplicialMemory
@@ -11,6 +12,9 @@ from .classifier import DenseClassifier as DenseClassifier
 from .classifier import dense_classifier as dense_classifier
 from .classifier_training import train_dense_classifier as train_dense_classifier
 from .dense_hebbian import dense_hebbian_memory as dense_hebbian_memory
+from .diffusion import diffusion_memory as diffusion_memory
+from .diffusion import diffusion_sampler as diffusion_sampler
+from .diffusion import diffusion_score as diffusion_score
 from .distributed import sparse_distributed_memory as sparse_distributed_memory
 from .fenchel_young import fenchel_young_memory as fenchel_young_memory
 from .hopfield import dense_memory as dense_memory
@@ -27,5 +31,6 @@ from .layered import PoolingLayer as PoolingLayer
 from .layered import blocks_and_rules as blocks_and_rules
 from .layered import layered as layered
 from .modern import modern_memory as modern_memory
+from .random_features import random_feature_memory as random_feature_memory
 from .simplicial import simplicial_network as simplicial_network
 from .simplicial import skeleton_memory as skeleton_memory

@@ -8,6 +8,7 @@ from .base import AbstractSeparation as AbstractSeparation
 from .circles import CircleIntersection as CircleIntersection
 from .entmax import Entmax as Entmax
 from .function import SeparationFunction as SeparationFunction
+from .log_sum_relu import LogSumReLU as LogSumReLU
 from .normalise import ScoreNormalised as ScoreNormalised
 from .normalise import SumNormalised as SumNormalised
 from .normmax import Normmax as Normmax

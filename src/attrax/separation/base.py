@@ -81,6 +81,15 @@ class AbstractSeparation(eqx.Module):
     """Why scores drawn at random give weights without a density, as where weights are constant;
     `None` where weights have one."""
 
+    convex: ClassVar[bool] = True
+    """Whether the potential is convex, and the weights are its slope. If not, it rises with a
+    convex function, of whose slope the weights have the direction: a read then still lowers
+    energies that are without a term of the state."""
+
+    compact: ClassVar[bool] = False
+    """Whether scores can be so low that no memory weighs anything: `attrax.retrieve` then leaves
+    the state where it is, and says `Outcome.unreached`."""
+
     elementwise: Declared[bool]
     """Whether each weight depends on its own score alone."""
 
@@ -133,6 +142,15 @@ class AbstractSeparation(eqx.Module):
         """ln ∂w/∂s of each score, where weights are `elementwise`."""
         slope = jax.jvp(lambda scores: self(scores), (scores,), (jnp.ones_like(scores),))[1]
         return jnp.log(slope)
+
+    def at_beta(self, beta: Float[Array, ""]) -> "AbstractSeparation | None":
+        """This separation with another inverse temperature; `None` where it has none.
+
+        **Arguments:**
+
+        - `beta`: β > 0.
+        """
+        return None
 
     def shares(self, scores: Float[Array, "..."], axis: int | None = None) -> Shares | None:
         """The shares that a softmax's weights are; `None` for any other separation.

@@ -67,6 +67,10 @@ class Entmax(AbstractImplicit):
         self.alpha = float(alpha)
         self.beta = positive("beta", beta)
 
+    def at_beta(self, beta):
+        """The same at another temperature."""
+        return eqx.tree_at(lambda leaf: leaf.beta, self, beta)
+
     def terms(self, scores, reference):
         """The weights at threshold τ, and w (s − max s) − w^α / (α(α−1) β)."""
         # The largest score is where to count from, so its own derivative is none of the terms'.

@@ -36,6 +36,10 @@ class AbstractExponential(AbstractAdditive):
         """1/β."""
         return 1 / self.beta
 
+    def at_beta(self, beta):
+        """The same at another temperature."""
+        return eqx.tree_at(lambda leaf: leaf.beta, self, beta)
+
     def terms(self, scores, reference):
         """exp(β (s − r)); the potential needs no terms of its own."""
         return _exp(self.beta, shift(scores, reference)), jnp.zeros_like(scores)

@@ -22,4 +22,5 @@ from .kernels import non_negative as non_negative
 from .products import Correlation as Correlation
 from .products import Cosine as Cosine
 from .products import Dot as Dot
+from .random_features import RandomFeatures as RandomFeatures
 from .setwise import CumulativeEuclidean as CumulativeEuclidean

@@ -4,9 +4,11 @@ from .base import AbstractSpace as AbstractSpace
 from .base import Answer as Answer
 from .base import Comparing as Comparing
 from .base import Measured as Measured
+from .base import Reaching as Reaching
 from .base import Reading as Reading
 from .base import Relaxing as Relaxing
 from .base import Sweeping as Sweeping
+from .base import Tempered as Tempered
 from .noise import AbstractGeometry as AbstractGeometry
 from .noise import Noisy as Noisy
 from .noise import PlainNoise as PlainNoise

@@ -122,6 +122,36 @@ class Counting(AbstractSpace):
         are equal to it; `None` where weights say nothing."""
 
 
+class Reaching(AbstractSpace):
+    """A space whose memories may reach only so far: beyond, a state is drawn nowhere, and stays."""
+
+    @abstractmethod
+    def unreached(self, state: PyTree, reading: Reading | None = None) -> Bool[Array, ""] | None:
+        """Whether no memory reaches a state; `None` where memories reach everywhere.
+
+        **Arguments:**
+
+        - `state`: where a run ended.
+        - `reading`: the read that led there; `None` where `state` is yet to be read.
+        """
+
+
+class Tempered(AbstractSpace):
+    """A space whose energy has an inverse temperature, which dynamics can change step by step."""
+
+    lacks_beta: Declared[str | None]
+    """Why it has none; `None` where there is one."""
+
+    @abstractmethod
+    def at_beta(self, beta: Float[Array, ""]) -> AbstractSpace:
+        """The space of the same query and rows at another inverse temperature.
+
+        **Arguments:**
+
+        - `beta`: β > 0, in units of 1/score.
+        """
+
+
 class Comparing(AbstractSpace):
     """A space whose store keeps rows, each of which scores a state."""
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..common.arithmetic import accumulate, range_scale
 from ..common.checks import NoEnergyError
-from .base import Answer, Comparing, Counting, Measured, Reading
+from .base import Answer, Comparing, Counting, Measured, Reaching, Reading, Tempered
 from .noise import Noisy, PlainNoise
 
 # What is read of equal rows differs by so much of the distance of rows from what one of them gives,
@@ -18,7 +19,7 @@ _EQUAL, _WHOLE = 1e-3, 1e-2
 _SOME = 16
 
 
-class KeySpace(Comparing, Counting, Measured, Noisy):
+class KeySpace(Comparing, Counting, Measured, Noisy, Reaching, Tempered):
     """States of a `Memory` for one query, with the query's known entries held.
 
     Reads stay in key space; values are applied once, in `answer`. Where only some entries are
@@ -61,6 +62,8 @@ class KeySpace(Comparing, Counting, Measured, Noisy):
         """One read that stays in key space; known entries stay as they are."""
         reading = self.memory.read_key(state, self.known)
         value = reading.value
+        if self.memory.separation.compact:
+            value = jnp.where(reading.effective == 0, state, value)
         if self.known is not None:
             value = jnp.where(self.known, self.initial, value)
         # Where `answer` passes over the rows once more, no step need look for the best of them.
@@ -141,6 +144,32 @@ class KeySpace(Comparing, Counting, Measured, Noisy):
     def geometry(self, state, temperature, step) -> PlainNoise:
         """See `Noisy.geometry`."""
         return PlainNoise(temperature, step, self.known)
+
+    @property
+    def lacks_beta(self) -> str | None:
+        """Where the separation has none."""
+        separation = self.memory.separation
+        if separation.at_beta(jnp.ones(())) is not None:
+            return None
+        return (
+            f"{type(separation).__name__} has no inverse temperature that could be changed; "
+            "Softmax(), Entmax() and LogSumReLU() have one."
+        )
+
+    def at_beta(self, beta: Float[Array, ""]) -> "KeySpace":
+        """See `Tempered.at_beta`."""
+        tempered = self.memory.separation.at_beta(beta)
+        memory = eqx.tree_at(lambda memory: memory.separation, self.memory, tempered)
+        return KeySpace(memory, self.query, self.known)
+
+    def unreached(
+        self, state: Float[Array, " d"], reading: Reading | None = None
+    ) -> Bool[Array, ""] | None:
+        """See `Reaching.unreached`."""
+        if not self.memory.separation.compact:
+            return None
+        reading = self.read(state) if reading is None else reading
+        return reading.memories == 0
 
     def _memories(self, reading):
         return reading.effective if self.memory.separation.normalised else None

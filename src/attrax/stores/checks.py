@@ -57,6 +57,11 @@ def why_no_energy(
     summed = centroid.plain == "always" or (
         centroid.plain == "normalised" and separation.normalised
     )
+    if not separation.convex and similarity.quadratic:
+        return (
+            f"The potential of {type(separation).__name__} is not convex, and a read then lowers "
+            "only energies without a term of the state: use a distance, such as Euclidean()."
+        )
     if projection == "sum" and not summed:
         return (
             f"Under {type(similarity).__name__} the energy descends towards the "
