@@ -165,7 +165,7 @@ def minima(run, factor: float = 1.01) -> Minima:
     line = np.linspace(-1.1, 1.1, GRID)
     grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     counts = []
-    for draw in range(run.pick("minima.draws", quick=6, full=30)):
+    for draw in range(run.pick("minima.draws", quick=6, full=120)):
         rows = np.random.default_rng((run.seed, draw)).uniform(-1, 1, (8, 2))
         beta, starts = threshold(rows), np.concatenate([grid, rows])
         kept, emergent = split(ends(compact_memory(rows, factor * beta), starts), rows)
