@@ -27,6 +27,7 @@ ROOTS = (
 )
 # What may ask for one certain class, and why.
 CLASSES = {
+    ("evaluate/landscapes.py", "Memory"): "rows with values are drawn by the energy of their keys",
     ("learning/rules.py", "MatrixMemory"): "a rule writes couplings, which no other store has",
     ("models/hopfield.py", "MatrixMemory"): "couplings become the synapse of a network",
     ("training/parameters.py", "HierarchicalMemory"): "its frozen parts are named, and no field's",

@@ -80,7 +80,7 @@ def test_energies_rise_for_another_network(monkeypatch):
 def test_subsets_of_another_size_are_other_sums():
     run = Run(sizes={"subset_sums.sets": 2})
     assert m.subset_sums(run).mean() > 0.9
-    assert m.subset_sums(run, k=2).mean() < 0.1
+    assert m.subset_sums(run, 0.5, 2).mean() < 0.1
 
 
 def test_scores_that_are_shrunk_miss_the_margins(monkeypatch):

@@ -170,6 +170,9 @@ BUILT = {
     sep.Entmax: lambda value: sep.Entmax(1.5, value),
     sep.Exponential: sep.Exponential,
     sep.GhostSoftmax: sep.GhostSoftmax,
+    sep.KSubsets: lambda value: sep.KSubsets(2, value),
+    sep.LogSumReLU: sep.LogSumReLU,
+    sep.Normmax: lambda value: sep.Normmax(2.0, value),
     sep.Power: lambda value: sep.Power(2, scale=value),
     sep.Softmax: sep.Softmax,
 }
