@@ -17,6 +17,7 @@ from attrax.separation import (
     Entmax,
     Exponential,
     GhostSoftmax,
+    LogSumReLU,
     Max,
     Power,
     Softmax,
@@ -57,6 +58,7 @@ memories = {
     "top": ("the best two, β = 8", of_rows(Euclidean(), TopK(2, Softmax(8.0)))),
     "max": ("the best one", of_rows(Euclidean(), Max())),
     "threshold": ("threshold, θ = −0.11", of_rows(Euclidean(), Threshold(-0.11), "centroid")),
+    "compact": ("log-sum-ReLU, β = 9", of_rows(Euclidean(), LogSumReLU(9.0))),
     "manhattan": ("Manhattan softmax, β = 6", of_rows(Manhattan(), Softmax(6.0), "centroid")),
     "flow": ("network in continuous time, β = 8", of_rows(Euclidean(), Softmax(8.0)).as_network()),
     "sphere": (
