@@ -106,6 +106,8 @@ def test_best_radii_are_those_of_the_paper():
     # More patterns want fewer locations each; a better recall wants more.
     assert optimal_radius(1000, 1e6, 1e5) < 447
     assert optimal_radius(1000, 1e6, 1e4, "capacity", recalled=0.99) >= 444
+    # Few locations want the largest circle there is, below n/2.
+    assert optimal_radius(7, 10, 1, "critical_distance") == 3
 
 
 def test_the_ratio_of_signal_to_noise_is_that_of_drawn_locations():
