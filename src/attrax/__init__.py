@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from . import hierarchical as hierarchical
     from . import learning as learning
     from . import models as models
+    from . import nn as nn
     from . import papers as papers
     from . import plot as plot
     from . import separation as separation
@@ -62,6 +63,7 @@ _ROOMS = (
     "hierarchical",
     "learning",
     "models",
+    "nn",
     "papers",
     "plot",
     "separation",

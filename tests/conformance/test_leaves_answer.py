@@ -11,9 +11,30 @@ import inspect
 import pytest
 
 import attrax
-from attrax import dynamics, hierarchical, learning, models, separation, similarity, spaces, stores
+from attrax import (
+    dynamics,
+    hierarchical,
+    learning,
+    models,
+    nn,
+    separation,
+    similarity,
+    spaces,
+    stores,
+)
 
-ROOMS = (attrax, dynamics, hierarchical, learning, models, separation, similarity, spaces, stores)
+ROOMS = (
+    attrax,
+    dynamics,
+    hierarchical,
+    learning,
+    models,
+    nn,
+    separation,
+    similarity,
+    spaces,
+    stores,
+)
 ROOTS = (
     dynamics.AbstractDynamics,
     hierarchical.AbstractLagrangian,

@@ -1,0 +1,1 @@
+"""Trainable layers for networks: associative memories as `equinox.Module`s, unbatched."""
