@@ -52,6 +52,8 @@ def small_blocks(monkeypatch):
     """Sixteen queries at a time, so that the last block is not full."""
     monkeypatch.setattr("attrax.separation.attention._SCORES", 16 * N)
     monkeypatch.setattr("attrax.separation.attention._QUERIES", 16)
+    monkeypatch.setattr("attrax.separation.attention._BACKWARD", 8)
+    monkeypatch.setattr("attrax.separation.attention._TOGETHER", 2 * S * N)
     jax.clear_caches()
     yield
     jax.clear_caches()
@@ -92,19 +94,20 @@ def test_other_separations_are_the_fold_of_each(name, case):
     compared(registry.SEPARATIONS[name], CASES[case], True)
 
 
+@pytest.mark.usefixtures("small_blocks")
 def test_heads_and_batches_are_as_each_alone():
-    """Whichever of the inputs has the axis."""
+    """Whichever of the inputs has the axis; three groups, of which two are read together."""
     separation = registry.SEPARATIONS["softmax"]
     queries, keys, _ = arrays()
-    many, mask = jnp.stack([keys, 2 * keys]), masks()[1]
+    many, mask = jnp.stack([keys, 2 * keys, -keys]), masks()[1]
 
     def read(queries, keys, mask):
         return jnp.sum(attend(separation, queries, keys, mask=mask).value ** 2)
 
     for axes in ((None, 0, None), (None, 0, 0)):
-        masks_ = jnp.asarray(mask if axes[2] is None else np.stack([mask, ~mask]))
+        masks_ = jnp.asarray(mask if axes[2] is None else np.stack([mask, ~mask, mask[::-1]]))
         value, slope = jax.vmap(jax.value_and_grad(read, 1), axes)(queries, many, masks_)
-        for i in range(2):
+        for i in range(3):
             own = masks_ if axes[2] is None else masks_[i]
             alone = jax.value_and_grad(read, 1)(queries, many[i], own)
             np.testing.assert_allclose(value[i], alone[0], rtol=1e-5)

@@ -11,7 +11,7 @@ from ..retrieval import retrieve
 from ..separation.attention import Attention, attend
 from ..similarity import Dot
 from ..stores.rows import Memory
-from .projections import checked_rows, each, in_heads
+from .projections import checked_rows, each, in_heads, mapped
 
 if TYPE_CHECKING:
     from .hopfield import HopfieldAttention
@@ -99,7 +99,7 @@ def _values(layer, values):
         return in_heads(layer.value_map, rows, layer.heads)
     if layer.value_map is None:
         return in_heads(layer.key_map, rows, layer.heads)
-    return in_heads(layer.value_map, each(layer.key_map, rows), layer.heads)
+    return in_heads(layer.value_map, mapped(layer.key_map, rows), layer.heads)
 
 
 def _masks(layer, mask, states, keys):

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ..common.checks import one_key, whole_number
 from .hopfield import HopfieldAttention
-from .projections import as_share, checked_rows, each
+from .projections import as_share, checked_rows, each, mapped
 
 
 class _Part(eqx.Module):
@@ -41,8 +41,8 @@ class _Feedforward(eqx.Module):
         self.drop, self.activation = eqx.nn.Dropout(dropout), activation
 
     def __call__(self, rows, key, inference):
-        inner = self.activation(each(self.wide, rows))
-        return each(self.narrow, self.drop(inner, key=key, inference=inference))
+        inner = self.activation(mapped(self.wide, rows))
+        return mapped(self.narrow, self.drop(inner, key=key, inference=inference))
 
 
 class EncoderBlock(eqx.Module):

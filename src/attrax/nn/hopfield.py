@@ -25,7 +25,7 @@ from ..similarity import Dot
 from ..stores.checks import check_domain
 from ..stores.rows import Memory
 from . import association
-from .projections import as_share, chosen, linear, normal
+from .projections import as_share, chosen, linear, mapped, normal
 
 INPUTS = ("query", "key", "value")
 
@@ -335,7 +335,7 @@ class HopfieldAttention(eqx.Module):
 
     def _output(self, value: Float[Array, "h s v"]) -> Float[Array, "s o"]:
         rows = jnp.moveaxis(value, 0, 1).reshape(value.shape[1], -1)
-        rows = rows if self.output_map is None else jax.vmap(self.output_map)(rows)
+        rows = rows if self.output_map is None else mapped(self.output_map, rows)
         return rows if self.activation is None else self.activation(rows)
 
 

@@ -29,11 +29,17 @@ def each(layer, rows: Float[Array, "n a"]) -> Float[Array, "n b"]:
     return rows if layer is None else jax.vmap(layer)(rows)
 
 
+def mapped(layer: eqx.nn.Linear, rows: Float[Array, "n a"]) -> Float[Array, "n b"]:
+    """A linear map of rows, x Wᵀ + b: mapped over rows, W x would come out transposed."""
+    out = rows @ layer.weight.T
+    return out if layer.bias is None else out + layer.bias[None]
+
+
 def in_heads(layer, rows: Float[Array, "n a"], heads: int) -> Float[Array, "h n z"]:
     """Projections of rows, one a head; the rows themselves for every head without a layer."""
     if layer is None:
         return jnp.broadcast_to(rows, (heads, *rows.shape))
-    out = each(layer, rows)
+    out = mapped(layer, rows)
     return jnp.moveaxis(out.reshape(rows.shape[0], heads, -1), 1, 0)
 
 

@@ -13,8 +13,11 @@ from .base import AbstractSeparation
 from .fold import Query, Rows, fold
 from .softmax import AbstractExponential
 
-# So many scores are held at a time, 4 MiB, but never those of fewer queries than these.
-_SCORES, _QUERIES = 1 << 20, 32
+# So many scores are held at a time, 4 MiB, but never those of fewer queries than these. Backward
+# passes hold twice as many, and are fastest with no more than some hundred queries at a time.
+_SCORES, _QUERIES, _BACKWARD = 1 << 20, 32, 256
+# Groups that have no more scores than these, all of them, are read together.
+_TOGETHER = 1 << 19
 
 
 class Attention(NamedTuple):
@@ -96,9 +99,19 @@ class _Settings(NamedTuple):
     count: int
 
     @property
-    def block(self) -> int:
+    def together(self) -> int:
         """How many queries are read together."""
         return max(_SCORES // self.count, _QUERIES)
+
+    @property
+    def block(self) -> int:
+        """Those of the backward pass, and of both where they drop the same weights."""
+        return min(self.together, _BACKWARD)
+
+    @property
+    def forward(self) -> int:
+        """Those of the forward pass."""
+        return self.block if self.dropout else self.together
 
 
 class _Own(NamedTuple):
@@ -144,13 +157,18 @@ def _backward(settings):
 def _grouped(one):
     """A function of one group, for groups along the first axis; batches of groups are groups."""
 
+    def some(*args):
+        """Small groups together, as many as are as large as the cache; large ones one by one."""
+        queries, keys = args[:2]
+        together = max(_TOGETHER // (queries.shape[1] * keys.shape[1]), 1)
+        if together >= queries.shape[0]:
+            return jax.vmap(one)(*args)
+        size = None if together == 1 else together
+        return jax.lax.map(lambda args: one(*args), args, batch_size=size)
+
     @custom_vmap
     def groups(*args):
-        return jax.lax.platform_dependent(
-            *args,
-            cpu=lambda *args: jax.lax.map(lambda args: one(*args), args),
-            default=lambda *args: jax.vmap(one)(*args),
-        )
+        return jax.lax.platform_dependent(*args, cpu=some, default=jax.vmap(one))
 
     @groups.def_vmap
     def batch(size, batched, *args):
@@ -175,11 +193,15 @@ def _read(settings, queries, keys, values, own):
         top = jnp.where(top == -jnp.inf, 0.0, top)
         weights = jnp.exp(scores - top)
         mass = jnp.sum(weights, axis=-1, keepdims=True)
-        weights = _dropped(settings, weights, part, own)
+        weights = _dropped(settings, weights.T, part, own).T
         value = weights @ values / jnp.where(mass == 0, 1.0, mass)
         return value, (top + jnp.log(mass))[:, 0]
 
-    return _by_blocks(settings, block, queries, own)
+    parts = _parts(settings.forward, queries, own)
+    if parts.queries.shape[0] == 1:
+        return block(jax.tree.map(lambda leaf: leaf[0], parts))
+    out = jax.lax.map(block, parts)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: queries.shape[0]], out)
 
 
 def _slopes(settings, queries, keys, values, own, potential, d_value, common):
@@ -188,25 +210,28 @@ def _slopes(settings, queries, keys, values, own, potential, d_value, common):
     potential = jnp.where(potential == -jnp.inf, jnp.inf, potential)
 
     def block(part, potential, d_value, common):
-        weights = jnp.exp(_scores(settings, part, keys, own) - potential[:, None])
-        by_weight = _dropped(settings, d_value @ values.T, part, own)
-        by_score = weights * (by_weight - common[:, None])
-        d_values = _dropped(settings, weights, part, own).T @ d_value
-        return by_score @ keys, by_score.T @ part.queries, d_values
+        """With keys along the first axis: two of three products then need no transpose."""
+        scores = keys @ part.queries.T
+        there = _there(settings, part, keys.shape[0], own)
+        scores = scores if there is None else jnp.where(there.T, scores, -jnp.inf)
+        weights = jnp.exp(scores - potential[None])
+        by_weight = _dropped(settings, values @ d_value.T, part, own)
+        by_score = weights * (by_weight - common[None])
+        d_values = _dropped(settings, weights, part, own) @ d_value
+        return by_score.T @ keys, by_score @ part.queries, d_values
 
     def step(sums, inputs):
-        part, *rest = inputs
-        d_queries, *new = block(part, *rest)
+        d_queries, *new = block(*inputs)
         return jax.tree.map(jnp.add, sums, tuple(new)), d_queries
 
     count = queries.shape[0]
-    parts = _parts(settings, queries, own)
-    rest = [_split(settings, leaf) for leaf in (potential, d_value, common)]
-    zero = jnp.zeros_like(keys), jnp.zeros_like(values)
+    parts = _parts(settings.block, queries, own)
+    rest = [_split(settings.block, leaf) for leaf in (potential, d_value, common)]
     if parts.queries.shape[0] == 1:
         first = jax.tree.map(lambda leaf: leaf[0], (parts, *rest))
         d_queries, d_keys, d_values = block(*first)
     else:
+        zero = jnp.zeros_like(keys), jnp.zeros_like(values)
         (d_keys, d_values), d_queries = jax.lax.scan(step, zero, (parts, *rest))
         d_queries = d_queries.reshape(-1, queries.shape[1])[:count]
     return (d_queries, d_keys + d_values, None) if tied else (d_queries, d_keys, d_values)
@@ -220,23 +245,15 @@ class _Part(NamedTuple):
     number: Array
 
 
-def _by_blocks(settings, block, queries, own):
-    parts = _parts(settings, queries, own)
-    if parts.queries.shape[0] == 1:
-        return block(jax.tree.map(lambda leaf: leaf[0], parts))
-    out = jax.lax.map(block, parts)
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: queries.shape[0]], out)
-
-
-def _parts(settings, queries, own):
-    split = _split(settings, queries)
-    mask = None if own.mask is None else _split(settings, own.mask)
+def _parts(size, queries, own):
+    split = _split(size, queries)
+    mask = None if own.mask is None else _split(size, own.mask)
     return _Part(split, mask, jnp.arange(split.shape[0], dtype=jnp.int32))
 
 
-def _split(settings, leaf):
+def _split(size, leaf):
     """Rows in blocks, the last filled up with zeros."""
-    size = min(settings.block, leaf.shape[0])
+    size = min(size, leaf.shape[0])
     short = -leaf.shape[0] % size
     padded = jnp.pad(leaf, [(0, short)] + [(0, 0)] * (leaf.ndim - 1)) if short else leaf
     return padded.reshape(-1, size, *leaf.shape[1:])
@@ -262,7 +279,7 @@ def _there(settings, part, count, own):
 
 
 def _dropped(settings, weights, part, own):
-    """Weights, some of them at zero: the same ones whenever the same part is asked."""
+    """Weights (N, b), some of them at zero: the same ones whenever the same part is asked."""
     if own.key is None:
         return weights
     key = jax.random.fold_in(own.key, part.number)
@@ -284,7 +301,7 @@ def _read_any(settings, separation, queries, keys, values, own):
             return Attention(reading.value, reading.potential)
         scores = products(keys, query)
         part_separation = match(separation, scores.dtype)
-        weights = _dropped(settings, part_separation(scores, there)[None], part, own)[0]
+        weights = _dropped(settings, part_separation(scores, there), part, own)
         potential = jnp.full((), jnp.nan, scores.dtype)
         if separation.lacks_potential is None:
             potential = part_separation.potential(scores, there)
@@ -292,5 +309,5 @@ def _read_any(settings, separation, queries, keys, values, own):
         return Attention(weighted(weights, rows).astype(rows.dtype), potential)
 
     numbers = jnp.arange(queries.shape[0], dtype=jnp.int32)
-    together = min(settings.block, queries.shape[0])
+    together = min(settings.together, queries.shape[0])
     return jax.lax.map(one, (queries, own.mask, numbers), batch_size=together)
