@@ -9,7 +9,7 @@ import pytest
 from attrax import NoEnergyError, retrieve
 from attrax.dynamics import FixedPoint, Iterate
 from attrax.nn import HopfieldAttention
-from attrax.separation import Entmax, Power, Softmax, SumNormalised, Threshold, TopK
+from attrax.separation import Entmax, SeparationFunction, Softmax, Threshold, TopK
 from conformance import registry
 
 KEY = jax.random.key(0)
@@ -225,7 +225,7 @@ def test_it_trains_with_positive_beta():
 
 
 def test_without_a_potential_there_is_no_energy():
-    part = layer(separation=SumNormalised(Power(2)))
+    part = layer(separation=SeparationFunction(jax.nn.softmax))
     with pytest.raises(NoEnergyError):
         part.energy(rows(S))
     assert np.all(np.isnan(part.read(rows(S)).energy))

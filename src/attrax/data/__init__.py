@@ -1,5 +1,8 @@
 """Data sets, your own images, random patterns, and ways to damage them."""
 
+from .bags import Bags as Bags
+from .bags import bit_pattern_bags as bit_pattern_bags
+from .bags import latch_sequences as latch_sequences
 from .corruptions import drop as drop
 from .corruptions import flip_bits as flip_bits
 from .corruptions import gaussian as gaussian

@@ -146,10 +146,13 @@ def states(layer: "HopfieldAttention", given: Inputs) -> Float[Array, "h s z"]:
     """The states that values are read for: the queries after all steps but the last."""
     if layer.dynamics is not None:
         return run(layer, given._replace(values=None))
-    state = given.states
-    for _ in range(layer.steps - 1):
-        state = attended(layer, given, state).value
-    return state
+
+    def step(state, _):
+        return attended(layer, given, state).value, None
+
+    # Few steps are unrolled, for the compiler to join them; many would keep it busy.
+    count = layer.steps - 1
+    return jax.lax.scan(step, given.states, length=count, unroll=count <= 4)[0]
 
 
 def attended(

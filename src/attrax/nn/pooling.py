@@ -5,10 +5,28 @@ import jax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..common.checks import as_floats, one_key, whole_number
+from ..common.checks import GIVEN, as_floats, one_key, whole_number
 from ..stores.rows import Memory
 from .hopfield import Association, HopfieldAttention
 from .projections import normal
+
+
+class Rows(eqx.Module):
+    """Rows that a layer brings: learnt, or given and left as they are, by weight decay too."""
+
+    learnt: Float[Array, "n d"] | None
+    given: Float[Array, "n d"] | None = eqx.field(metadata=GIVEN)
+
+    def __init__(self, rows: Float[Array, "n d"], trainable: bool):
+        self.learnt, self.given = (rows, None) if trainable else (None, rows)
+
+    @property
+    def value(self) -> Float[Array, "n d"]:
+        """The rows, without a slope where they are given."""
+        if self.given is not None:
+            return jax.lax.stop_gradient(self.given)
+        assert self.learnt is not None
+        return self.learnt
 
 
 class HopfieldPooling(eqx.Module):
@@ -41,8 +59,7 @@ class HopfieldPooling(eqx.Module):
     """
 
     attention: HopfieldAttention
-    queries: Float[Array, "q d"]
-    trainable: bool = eqx.field(static=True)
+    rows: Rows
 
     def __init__(
         self,
@@ -70,10 +87,21 @@ class HopfieldPooling(eqx.Module):
             start = as_floats("queries", queries, ndim=2)
         if start.shape != shape:
             raise ValueError(f"`queries` must have shape {shape}, but have {start.shape}.")
-        self.queries, self.trainable = start, bool(trainable)
+        self.rows = Rows(start, trainable)
+
+    @property
+    def queries(self) -> Float[Array, "q d"]:
+        """The queries, shape (quantity, query_size)."""
+        return self.rows.value
 
     def __call__(
-        self, bag: ArrayLike, values: ArrayLike | None = None, *, mask=None, **options
+        self,
+        bag: ArrayLike,
+        values: ArrayLike | None = None,
+        *,
+        mask=None,
+        key: Array | None = None,
+        inference: bool | None = None,
     ) -> Float[Array, "q o"]:
         """What the learnt queries read of a bag.
 
@@ -81,22 +109,18 @@ class HopfieldPooling(eqx.Module):
 
         - `bag`: shape (N, size).
         - `values`: what is read, one row for each of the bag; the bag if `None`.
-        - `mask`: as of `HopfieldAttention`, True for rows that take part.
-        - `options`: `key` and `inference`, as of `HopfieldAttention`.
+        - `mask`, `key`, `inference`: as of `HopfieldAttention`; True for rows that take part.
 
         **Returns:** shape (quantity, output_size), one row a query.
 
         **Raises:** `ValueError` for wrong shapes.
         """
-        return self.attention(self._queries, bag, values, mask=mask, **options)
+        own = {"mask": mask, "key": key, "inference": inference}
+        return self.attention(self.queries, bag, values, **own)
 
     def read(self, bag, values=None, *, mask=None) -> Association:
         """All that one pass gives, the weights of the bag's rows among it."""
-        return self.attention.read(self._queries, bag, values, mask=mask)
-
-    @property
-    def _queries(self):
-        return self.queries if self.trainable else jax.lax.stop_gradient(self.queries)
+        return self.attention.read(self.queries, bag, values, mask=mask)
 
 
 class HopfieldLookup(eqx.Module):
@@ -127,10 +151,8 @@ class HopfieldLookup(eqx.Module):
     """
 
     attention: HopfieldAttention
-    memories: Float[Array, "m d"]
-    values: Float[Array, "m v"] | None
-    trainable: bool = eqx.field(static=True)
-    trainable_values: bool = eqx.field(static=True)
+    rows: Rows
+    value_rows: Rows | None
 
     def __init__(
         self,
@@ -150,57 +172,67 @@ class HopfieldLookup(eqx.Module):
         if isinstance(memories, int):
             width = size if key_size is None else key_size
             memories = normal((whole_number("memories", memories, 2), width), deviation, own)
-        self.memories = as_floats("memories", memories, ndim=2)
-        if self.memories.shape[0] < 2:
+        memories = as_floats("memories", memories, ndim=2)
+        if memories.shape[0] < 2:
             raise ValueError("`memories` must be two or more: of one alone the weight is always 1.")
         if isinstance(values, int):
-            shape = self.memories.shape[0], whole_number("values", values)
+            shape = memories.shape[0], whole_number("values", values)
             values = normal(shape, deviation, other)
-        self.values = None if values is None else as_floats("values", values, ndim=2)
-        if self.values is not None and self.values.shape[0] != self.memories.shape[0]:
+        values = None if values is None else as_floats("values", values, ndim=2)
+        if values is not None and values.shape[0] != memories.shape[0]:
             raise ValueError(
-                f"`values` must have one row a memory, {self.memories.shape[0]}, but their shape "
-                f"is {self.values.shape}."
+                f"`values` must have one row a memory, {memories.shape[0]}, but their shape "
+                f"is {values.shape}."
             )
-        width = self.memories.shape[1]
+        width = memories.shape[1]
         if attention is None:
-            values_width = None if self.values is None else self.values.shape[1]
+            values_width = None if values is None else values.shape[1]
             attention = HopfieldAttention(size, width, values_width, key=inner, **options)
         elif options:
             raise ValueError(f"{', '.join(options)} must not be given beside `attention`.")
         self.attention = _fitting(_fitting(attention, "query_size", size), "key_size", width)
-        self.trainable, self.trainable_values = bool(trainable), bool(trainable_values)
+        self.rows = Rows(memories, trainable)
+        self.value_rows = None if values is None else Rows(values, trainable_values)
 
-    def __call__(self, query: ArrayLike, *, mask=None, **options) -> Float[Array, "s o"]:
+    @property
+    def memories(self) -> Float[Array, "m d"]:
+        """The table's keys, shape (M, key_size)."""
+        return self.rows.value
+
+    @property
+    def values(self) -> Float[Array, "m v"] | None:
+        """Their values, shape (M, value_size); `None` where memories themselves are read."""
+        return None if self.value_rows is None else self.value_rows.value
+
+    def __call__(
+        self,
+        query: ArrayLike,
+        *,
+        mask=None,
+        key: Array | None = None,
+        inference: bool | None = None,
+    ) -> Float[Array, "s o"]:
         """What rows find in the table.
 
         **Arguments:**
 
         - `query`: shape (S, size).
-        - `mask`: as of `HopfieldAttention`, True for memories that take part.
-        - `options`: `key` and `inference`, as of `HopfieldAttention`.
+        - `mask`, `key`, `inference`: as of `HopfieldAttention`; True for memories that take part.
 
         **Returns:** shape (S, output_size).
 
         **Raises:** `ValueError` for wrong shapes.
         """
-        return self.attention(query, *self._table, mask=mask, **options)
+        own = {"mask": mask, "key": key, "inference": inference}
+        return self.attention(query, self.memories, self.values, **own)
 
     def read(self, query, *, mask=None) -> Association:
         """All that one pass gives, the weights of the memories among it."""
-        return self.attention.read(query, *self._table, mask=mask)
+        return self.attention.read(query, self.memories, self.values, mask=mask)
 
     def memory(self, *, head: int = 0) -> Memory:
         """One head as an `attrax.Memory` of the table, for queries in key space."""
-        return self.attention.memory(*self._table, head=head)
-
-    @property
-    def _table(self):
-        still = jax.lax.stop_gradient
-        memories = self.memories if self.trainable else still(self.memories)
-        if self.values is None:
-            return memories, None
-        return memories, self.values if self.trainable_values else still(self.values)
+        return self.attention.memory(self.memories, self.values, head=head)
 
 
 def _output_size(size, options):
