@@ -13,7 +13,7 @@ export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types contracts docs examples bench record rivals clean distclean
+.PHONY: help demo test lint format types contracts docs examples bench record pytorch rivals clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ examples: $(VENV)/.stamp-dev ## run the examples, and keep what they print and d
 bench: $(RIVALS)/.stamp ## speed beside other libraries
 	$(RIVALS)/bin/python -m pytest benchmarks --override-ini addopts=--import-mode=importlib \
 		--override-ini filterwarnings=default --benchmark-only $(ARGS)
+
+pytorch: $(RIVALS)/.stamp ## the tests of the door for PyTorch, which others skip without it
+	$(RIVALS)/bin/python -m pytest tests/pytorch tests/test_pages.py -k "pytorch" $(ARGS)
 
 record: $(VENV)/.stamp-test ## run systems in full and keep the results; SLUG="hopfield-1982"
 	$(BIN)/python .ci/record.py $(SLUG)

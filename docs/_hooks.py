@@ -9,6 +9,7 @@
 """
 
 import importlib
+import importlib.util
 import inspect
 import logging
 import pkgutil
@@ -25,6 +26,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from attrax import papers
+from attrax.names import public_names
 
 ROOT = Path(__file__).parent.parent
 FROM_ROOT = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
@@ -91,17 +93,26 @@ def on_post_build(config: MkDocsConfig) -> None:
         log.warning("docs/systems/%s.md: the system has %s", slug, lacks)
     text = "".join(p.read_text(encoding="utf-8") for p in Path(config.docs_dir).glob("api/*.md"))
     names = DIRECTIVE.findall(text)
-    for name in names:
+    for name in (name for name in names if name.split(".")[1] not in _absent()):
         parent, _, last = name.rpartition(".")
         if isinstance(_find(name), ModuleType) and not isinstance(
             getattr(_find(parent), last), ModuleType
         ):
             advice = f"write `::: {name}.{last}` with `heading: {name}` in its options"
             log.warning("`::: %s` shows the module of that name: %s", name, advice)
-    named = [_find(name) for name in names]
+    for room in _absent():
+        for last in public_names(room):
+            if f"attrax.{room}.{last}" not in names:
+                log.warning("attrax.%s.%s is public but in no page of docs/api", room, last)
+    named = [_find(name) for name in names if name.split(".")[1] not in _absent()]
     for name, thing in _public().items():
         if not any(thing is other or _is_member(thing, other) for other in named):
             log.warning("%s is public but in no page of docs/api: add `::: %s`", name, name)
+
+
+def _absent() -> list[str]:
+    """Rooms that cannot be imported here, since what they need is not installed."""
+    return [] if importlib.util.find_spec("torch") else ["torch"]
 
 
 def _write_index(folder: Path) -> None:
@@ -146,7 +157,8 @@ def _public() -> dict[str, object]:
     names = {f"attrax.{name}" for name in attrax.__all__ if not name.startswith("_")}
     names |= {f"attrax.common.checks.{name}" for name, it in vars(errors).items() if _is_error(it)}
     for info in pkgutil.iter_modules(attrax.__path__, "attrax."):
-        if (info.ispkg or info.name == "attrax.plot") and info.name != "attrax.papers":
+        left_out = {"attrax.papers", *(f"attrax.{room}" for room in _absent())}
+        if (info.ispkg or info.name == "attrax.plot") and info.name not in left_out:
             module = importlib.import_module(info.name)
             own = {name: it for name, it in vars(module).items() if not name.startswith("_")}
             if not info.ispkg:

@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import json
 import re
 import shutil
@@ -75,7 +76,10 @@ def test_type_checkers_see_every_sub_package(root):
         for alias in node.names
         if alias.asname == alias.name
     }
-    assert declared == set(attrax._ROOMS) == set(dir(attrax)) - set(attrax.__all__)
+    assert declared == set(attrax._ROOMS)
+    absent = set() if importlib.util.find_spec("torch") else {"torch"}
+    assert declared - absent == set(dir(attrax)) - set(attrax.__all__)
+    assert {name for name, _ in inspect.getmembers(attrax)} >= declared - absent
     exported = {
         alias.asname
         for node in block.body
@@ -160,7 +164,16 @@ def test_nothing_is_imported_before_it_is_needed():
     assert "jax" in by_data
     assert not by_data & {"equinox", "PIL", "pooch", "sklearn", "matplotlib", "requests"}
     assert "equinox" in by_root
-    assert not by_root & {"sklearn", "matplotlib", "PIL", "pooch", "tqdm", "pytest"}
+    assert not by_root & {"sklearn", "torch", "matplotlib", "PIL", "pooch", "tqdm", "pytest"}
+
+
+def test_the_door_for_pytorch_says_what_it_needs():
+    hidden = "import sys; sys.modules['torch'] = None; import attrax; attrax.torch"
+    done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        'ImportError: attrax.torch needs PyTorch: pip install "attrax[torch]".'
+    )
 
 
 def test_every_tracked_file_speaks_of_attrax_alone(root):

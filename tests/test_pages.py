@@ -30,6 +30,8 @@ SECTIONS = [
     "## Run it",
     "## Claims",
 ]
+# What the code of a page needs besides attrax's own extras.
+NEEDS = {"from-pytorch.md": "torch", "export.md": "jax2onnx"}
 OTHERS = {*ROOT.glob("examples/which_*.py"), LEARN, LANDSCAPES}
 EXAMPLES = sorted(set(ROOT.glob("examples/*.py")) - OTHERS)
 
@@ -74,6 +76,8 @@ def maker(monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_the_blocks_of_a_page_run(page, elsewhere, picture):
+    if page.name in NEEDS:
+        pytest.importorskip(NEEDS[page.name], reason=f"{NEEDS[page.name]} is not installed")
     assert run_blocks(page) >= (page.name == "README.md")
 
 

@@ -9,6 +9,7 @@ Names are loaded when they are first used, so that importing attrax is cheap.
 """
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from .version import __version__ as __version__
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from . import spaces as spaces
     from . import stores as stores
     from . import theory as theory
+    from . import torch as torch
     from . import training as training
     from .bibliography import citation as citation
     from .common.checks import FileFormatError as FileFormatError
@@ -71,6 +73,7 @@ _ROOMS = (
     "spaces",
     "stores",
     "theory",
+    "torch",
     "training",
 )
 
@@ -107,4 +110,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_ROOMS])
+    # All of these are loaded by `help(attrax)`, so that what cannot be is not among them.
+    rooms = _ROOMS if importlib.util.find_spec("torch") else set(_ROOMS) - {"torch"}
+    return sorted([*__all__, *rooms])

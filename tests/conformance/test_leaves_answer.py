@@ -129,12 +129,12 @@ def asked_by(room, source, scope):
 
 @pytest.fixture
 def sources(root):
-    """Path within attrax, text, and module of every source but those of papers and the CLI."""
+    """Path within attrax, text, and module of every source but of papers, the CLI and extras."""
     base = root / "src" / "attrax"
     found = []
     for path in sorted(base.rglob("*.py")):
         where = path.relative_to(base)
-        if where.parts[0] not in ("papers", "cli", "estimators"):
+        if where.parts[0] not in ("papers", "cli", "estimators", "torch"):
             name = ".".join(("attrax", *where.with_suffix("").parts)).removesuffix(".__init__")
             found.append((where.as_posix(), path.read_text("utf-8"), name))
     return found

@@ -1,5 +1,6 @@
 """Errors of attrax, and the checks made where values enter it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,6 +16,9 @@ from .arrays import covered_by, narrowed, native, to_jax
 # those that are given from outside and do not learn.
 POSITIVE = {"positive": True}
 GIVEN = {"given": True}
+# Arrays of other libraries that results may hold, and how NumPy gets their numbers to print them;
+# the room that makes such results adds its own.
+FOREIGN: dict[type, Callable[[Any], np.ndarray]] = {}
 
 
 class NoEnergyError(ValueError):
@@ -318,7 +322,7 @@ def is_floats(value: Any, *shape: int | None) -> bool:
 
 def shape_of(value: Any) -> tuple[int, ...] | None:
     """The shape of an array, or of what stands for one; `None` of anything else."""
-    arrays = jax.Array | jax.ShapeDtypeStruct | np.ndarray | np.generic
+    arrays = (jax.Array, jax.ShapeDtypeStruct, np.ndarray, np.generic, *FOREIGN)
     return value.shape if isinstance(value, arrays) else None
 
 

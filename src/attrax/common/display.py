@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from .checks import is_concrete, name_of, shape_of
+from .checks import FOREIGN, is_concrete, name_of, shape_of
 
 _Results = TypeVar("_Results")
 
@@ -72,6 +72,8 @@ def shaped(value: Any) -> str:
 
 def spread(values: Any) -> str:
     """The smallest and largest of some numbers, or one where they agree; else the shape."""
+    to_numpy = FOREIGN.get(type(values))
+    values = values if to_numpy is None else to_numpy(values)
     if not _readable(values) or not np.size(values):
         return shaped(values)
     numbers = np.asarray(values, np.float64)

@@ -67,12 +67,19 @@ class Parameters:
         return list(zip(self.names, values, self.positive, strict=True))
 
 
-class _Leaf(NamedTuple):
+class Leaf(NamedTuple):
+    """A leaf of a model, and what its owners say of it."""
+
     path: tuple
     value: Any
     frozen: bool
     given: bool
     positive: bool
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns where nobody picks what does."""
+        return _is_float(self.value) and not (self.frozen or self.given)
 
 
 class _Place:
@@ -97,7 +104,7 @@ def parameters(model: Any, trainable: Any) -> Parameters:
             "`model` must be a HierarchicalMemory or another equinox.Module, "
             f"but it is {type(model).__name__}."
         )
-    leaves = list(_leaves(model))
+    leaves = list(leaves_of(model))
     if not is_concrete(*(leaf.value for leaf in leaves)):
         raise TypeError("`model` has no values under jit; call train outside.")
     floats = {i for i, leaf in enumerate(leaves) if _is_float(leaf.value) and not leaf.frozen}
@@ -120,14 +127,14 @@ def parameters(model: Any, trainable: Any) -> Parameters:
     return Parameters(tuple(names), tuple(chosen), tuple(positive))
 
 
-def _leaves(
+def leaves_of(
     node: Any,
     path: tuple = (),
     stills: frozenset = frozenset(),
     frozen: bool = False,
     given: bool = False,
     positive: bool = False,
-) -> Iterator[_Leaf]:
+) -> Iterator[Leaf]:
     """All leaves of a tree in the order of flattening, with what their owners say of them."""
     if isinstance(node, HierarchicalMemory):
         stills = stills | {(*path, *still) for still in _stills(node)}
@@ -139,11 +146,11 @@ def _leaves(
     parts = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda part: part is not node)[0]
     for keys, part in parts:
         if not keys:
-            yield _Leaf(path, node, frozen, given, positive)
+            yield Leaf(path, node, frozen, given, positive)
         elif part is not None:
             field = isinstance(keys[0], jax.tree_util.GetAttrKey)
             name, where = keys[0].name if field else None, (*path, *keys)
-            yield from _leaves(
+            yield from leaves_of(
                 part,
                 where,
                 stills,
