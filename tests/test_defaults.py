@@ -9,12 +9,14 @@ import attrax
 DEFAULTS = {
     "similarity": {
         "Correlation": {"encoded": False},
+        "DPFP": {"order": 1},
         "Dot": {"normalised": "none"},
         "Euclidean": {"form": "half_square", "exact": False},
         "JensenShannon": {"form": "negative", "epsilon": 1e-4},
         "Kernel": {"range": "signed"},
         "KullbackLeibler": {"reverse": False, "epsilon": 1e-4, "form": "negative"},
         "Manhattan": {"form": "negative"},
+        "NormalisedFeatures": {"norm": "l2"},
         "SimilarityFunction": {"rowwise": False, "range": "signed"},
     },
     "separation": {

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # Those whose numbers stand on a page are run, and compared with it, by test_examples.py.
 LEARN = ROOT / "examples" / "learn.py"
+IN_CONTEXT = ROOT / "examples" / "learn_in_context.py"
 LANDSCAPES = ROOT / "examples" / "energy_landscapes.py"
 SYSTEMS = [
     page
@@ -32,7 +33,7 @@ SECTIONS = [
 ]
 # What the code of a page needs besides attrax's own extras.
 NEEDS = {"from-pytorch.md": "torch", "export.md": "jax2onnx"}
-OTHERS = {*ROOT.glob("examples/which_*.py"), LEARN, LANDSCAPES}
+OTHERS = {*ROOT.glob("examples/which_*.py"), LEARN, IN_CONTEXT, LANDSCAPES}
 EXAMPLES = sorted(set(ROOT.glob("examples/*.py")) - OTHERS)
 
 
@@ -109,6 +110,12 @@ def test_an_example_prints_what_its_page_shows(example, elsewhere, picture, caps
 def test_the_example_that_learns_prints_what_its_page_shows(printed, tmp_path):
     compare(LEARN, printed(LEARN))
     assert (tmp_path / "learned.png").exists()
+
+
+@pytest.mark.slow
+def test_the_example_that_learns_in_context_prints_what_its_page_shows(printed, tmp_path):
+    compare(IN_CONTEXT, printed(IN_CONTEXT))
+    assert (tmp_path / "learn_in_context.png").exists()
 
 
 @pytest.mark.slow

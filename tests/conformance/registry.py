@@ -202,7 +202,10 @@ NO_INSTANCES = {
     "AbstractSimilarity",
     "AbstractSummedCentroid",
     "non_negative",
-    # A feature map, which Kernel takes.
+    # Feature maps, which Kernel takes.
+    "DPFP",
+    "ELUFeatures",
+    "NormalisedFeatures",
     "RandomFeatures",
     # Where weighted rows agree is tried with the similarities that have it.
     "WeightedMean",

@@ -32,6 +32,11 @@ LINEAR = {
     "correlation_encoded": (sim.Correlation(encoded=True), sep.Identity()),
     "kernel": (sim.Kernel(jnp.tanh), sep.Identity()),
     "linear_kernel": (sim.LinearKernel(np.tri(4, D) / 2), sep.Identity()),
+    "dpfp": (sim.Kernel(sim.DPFP(2), "non-negative"), sep.SumNormalised(sep.Identity())),
+    "dpfp_normalised": (
+        sim.Kernel(sim.NormalisedFeatures(sim.DPFP(1), "sum"), "non-negative"),
+        sep.Identity(),
+    ),
     "linear_attention": (
         sim.Kernel(positive_features, "positive"),
         sep.SumNormalised(sep.Identity()),

@@ -2,6 +2,9 @@
 
 from .blocks import DecoderBlock as DecoderBlock
 from .blocks import EncoderBlock as EncoderBlock
+from .delta import fast_weights as fast_weights
+from .fast_weight import FastWeight as FastWeight
+from .fast_weight import FastWeightState as FastWeightState
 from .hflayers import from_hflayers as from_hflayers
 from .hopfield import Association as Association
 from .hopfield import HopfieldAttention as HopfieldAttention

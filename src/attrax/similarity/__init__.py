@@ -15,6 +15,9 @@ from .distances import Minkowski as Minkowski
 from .divergences import Jaccard as Jaccard
 from .divergences import JensenShannon as JensenShannon
 from .divergences import KullbackLeibler as KullbackLeibler
+from .feature_maps import DPFP as DPFP
+from .feature_maps import ELUFeatures as ELUFeatures
+from .feature_maps import NormalisedFeatures as NormalisedFeatures
 from .kernels import Kernel as Kernel
 from .kernels import LinearKernel as LinearKernel
 from .kernels import NonNegative as NonNegative
