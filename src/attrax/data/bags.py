@@ -80,7 +80,7 @@ def latch_sequences(n: int, *, length: int = 32, symbols: int = 20, key: PRNGKey
 
     **Raises:** `ValueError` for numbers out of bounds.
 
-    **Source:** [hochreiter1997flat]
+    **Source:** [hochreiter1997long]
     """
     _check({"n": n, "length": length - 1, "symbols": symbols - 2})
     of_labels, of_rows = jr.split(one_key(key))

@@ -138,7 +138,10 @@ def fit(models: Network, data: Task, epochs: int, keys) -> Curves:
         start = moving, optimizer.init(moving)
         return jax.lax.scan(epoch, start, jax.random.split(key, epochs))[1]
 
-    return Curves(*(np.asarray(c) for c in jax.jit(jax.vmap(run))(moving, still, keys)))
+    # optax takes powers of numbers by whole ones.
+    with jax.numpy_dtype_promotion("standard"):
+        curves = jax.jit(jax.vmap(run))(moving, still, keys)
+    return Curves(*(np.asarray(curve) for curve in curves))
 
 
 def trained(run, which: str, name: str, adapted: bool) -> Curves:

@@ -11,7 +11,7 @@ import numpy as np
 
 from attrax.theory import modern_capacity
 
-from ..contract import Evidence, NotRun, claim
+from ..contract import Evidence, claim
 from . import measure as m
 
 PAPER = "Ramsauer et al. (2020)"
@@ -150,15 +150,3 @@ def images_are_completed(run):
         f"{np.median(sizes[:, hot]):.0f} images (median)."
     )
     return Evidence(right[:, cold], note)
-
-
-@claim(paper="0.836", source=f"{PAPER}, official notebook, one seed", least=0.8)
-def pooling_finds_bit_patterns(run):
-    """Bit patterns, pooling layer with adapted options: accuracy on bags that were not seen"""
-    raise NotRun("Needs attrax.nn: Hopfield layers, which are trained, are not part of attrax yet.")
-
-
-@claim(paper="91.3", source=f"{PAPER}, Table 1; ± 0.5", least=90.3)
-def pooling_tells_tigers(run):
-    """Tiger, multiple instances, pooling layer: area under the ROC curve in per cent"""
-    raise NotRun("Needs attrax.nn: Hopfield layers, which are trained, are not part of attrax yet.")
