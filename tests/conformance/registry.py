@@ -202,11 +202,15 @@ NO_INSTANCES = {
     "AbstractSimilarity",
     "AbstractSummedCentroid",
     "non_negative",
-    # Feature maps, which Kernel takes.
+    # Feature maps, which Kernel takes, and what they are made of.
     "DPFP",
     "ELUFeatures",
     "NormalisedFeatures",
+    "AbstractScaledFeatures",
     "RandomFeatures",
+    "RectifiedFeatures",
+    "SoftmaxFeatures",
+    "random_directions",
     # Where weighted rows agree is tried with the similarities that have it.
     "WeightedMean",
     "WeightedMedian",

@@ -195,6 +195,9 @@ KEYED = {
         "models.dense_classifier(4, 2, memories=2, degree=2, temperature=1.0, key=0)"
     ),
     "RandomFeatures": "sim.RandomFeatures(4, 2, 1.0, key=0)",
+    "SoftmaxFeatures": "sim.SoftmaxFeatures(4, 2, key=0)",
+    "RectifiedFeatures": "sim.RectifiedFeatures(4, 2, key=0)",
+    "random_directions": "sim.random_directions(4, 2, key=0)",
     "random_feature_memory": "models.random_feature_memory(SIGNS, 1.0, 2, key=0)",
     "random_simplices": "models.random_simplices(4, {1: 2}, key=0)",
     "sparse_distributed_memory": "models.sparse_distributed_memory(4, 2, 1, key=0)",

@@ -77,6 +77,7 @@ def learnt(images, labels):
 # Each function, as one of its numbers, and numbers that it takes.
 X = {"x": ROW}
 BOUNDED = {"n_patterns": 100, "beta": 2.0, "largest_norm": 4.5}
+FEATURED = {"product": 0.5, "squares": 1.5, "count": 8}
 SWEPT = {"patterns": TABLE[None], "thresholds": np.ones(1), "values": TABLE[None]}
 CALLS = {
     "retrieve": (lambda queries: attrax.retrieve(MEMORY, queries).state, {"queries": TABLE}),
@@ -267,6 +268,9 @@ CALLS = {
         {"overlap": 0.5},
     ),
     "softmax_basin": (theory.softmax_basin, {"load": 0.25, "beta": 0.5}),
+    "softmax_feature_error": (theory.softmax_feature_error, FEATURED),
+    "orthogonal_feature_error": (theory.orthogonal_feature_error, {**FEATURED, "width": 9}),
+    "orthogonal_feature_bound": (theory.orthogonal_feature_bound, {**FEATURED, "width": 9}),
     "softmax_rate": (theory.softmax_rate, {"beta": 0.5}),
     "wright_omega": (theory.wright_omega, {"y": 0.5}),
     "modern_capacity": (
@@ -393,6 +397,11 @@ CALLS = {
     "RandomFeatures": (
         lambda beta: sim.RandomFeatures(5, 3, beta, key=KEY),
         {"beta": 0.5},
+    ),
+    "SoftmaxFeatures": (lambda beta: sim.SoftmaxFeatures(5, 3, beta, key=KEY), {"beta": 0.5}),
+    "RectifiedFeatures": (
+        lambda epsilon: sim.RectifiedFeatures(5, 3, epsilon, key=KEY),
+        {"epsilon": 0.25},
     ),
     "RandomFeatureMemory": (
         lambda total, clip: models.RandomFeatureMemory(FEATURES, total, clip=clip),

@@ -8,6 +8,10 @@ from .fast_weight import FastWeightState as FastWeightState
 from .hflayers import from_hflayers as from_hflayers
 from .hopfield import Association as Association
 from .hopfield import HopfieldAttention as HopfieldAttention
+from .linear import LinearAttentionState as LinearAttentionState
+from .linear import causal_linear_attention as causal_linear_attention
+from .linear import linear_attention as linear_attention
+from .performer import Performer as Performer
 from .pooling import HopfieldLookup as HopfieldLookup
 from .pooling import HopfieldPooling as HopfieldPooling
 from .prototypes import PrototypeLayer as PrototypeLayer

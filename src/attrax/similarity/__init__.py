@@ -8,6 +8,7 @@ from .centroids import WeightedMean as WeightedMean
 from .centroids import WeightedMedian as WeightedMedian
 from .centroids import WeightedMode as WeightedMode
 from .centroids import WeightedSum as WeightedSum
+from .directions import random_directions as random_directions
 from .distances import Euclidean as Euclidean
 from .distances import Hamming as Hamming
 from .distances import Manhattan as Manhattan
@@ -27,3 +28,6 @@ from .products import Cosine as Cosine
 from .products import Dot as Dot
 from .random_features import RandomFeatures as RandomFeatures
 from .setwise import CumulativeEuclidean as CumulativeEuclidean
+from .softmax_features import AbstractScaledFeatures as AbstractScaledFeatures
+from .softmax_features import RectifiedFeatures as RectifiedFeatures
+from .softmax_features import SoftmaxFeatures as SoftmaxFeatures

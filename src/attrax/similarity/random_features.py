@@ -1,13 +1,13 @@
 """Random features of the Gaussian kernel."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..common.arithmetic import accumulate, products
 from ..common.checks import GIVEN, one_key, positive, whole_number
+from .directions import random_directions
 
 
 class RandomFeatures(eqx.Module):
@@ -26,21 +26,25 @@ class RandomFeatures(eqx.Module):
     - `width`: d, the number of entries of a row.
     - `count`: Y, how many frequencies are drawn; there are 2 Y features.
     - `beta`: β > 0, the kernel's inverse temperature, in units of 1/entry².
+    - `orthogonal`: whether frequencies are orthogonal in blocks of d, by which errors of rows that
+      are near become smaller; see `random_directions`.
     - `key`: of the frequencies.
 
     **Raises:** `ValueError` for numbers that are not whole or not positive; `TypeError` if `key` is
     not a random key.
 
-    **Source:** [rahimi2007random]
+    **Source:** [rahimi2007random]; orthogonal ones [yu2016orthogonal]
     """
 
     frequencies: Float[Array, "y d"]
     beta: Float[Array, ""] = eqx.field(metadata=GIVEN)
 
-    def __init__(self, width: int, count: int, beta: ArrayLike, *, key: Array):
+    def __init__(
+        self, width: int, count: int, beta: ArrayLike, *, orthogonal: bool = False, key: Array
+    ):
         shape = whole_number("count", count), whole_number("width", width)
         self.beta = positive("beta", beta)
-        self.frequencies = jax.random.normal(one_key(key), shape)
+        self.frequencies = random_directions(*shape, orthogonal=orthogonal, key=one_key(key))
 
     @property
     def width(self) -> int:

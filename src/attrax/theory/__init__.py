@@ -46,6 +46,9 @@ from .random_energy import free_entropy as free_entropy
 from .random_energy import largest_overlap as largest_overlap
 from .random_energy import overlap_cumulant as overlap_cumulant
 from .random_energy import overlap_rate as overlap_rate
+from .random_features import orthogonal_feature_bound as orthogonal_feature_bound
+from .random_features import orthogonal_feature_error as orthogonal_feature_error
+from .random_features import softmax_feature_error as softmax_feature_error
 from .replica import OrderParameters as OrderParameters
 from .replica import critical_load as critical_load
 from .replica import hebb_free_energy as hebb_free_energy
