@@ -18,7 +18,15 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "img"
 RECORD = IMAGES / "examples"
-RECORDED = ("complete", "denoise", "energy_landscapes", "learn", "learn_in_context", "own_images")
+RECORDED = (
+    "complete",
+    "denoise",
+    "energy_landscapes",
+    "fill_in_patches",
+    "learn",
+    "learn_in_context",
+    "own_images",
+)
 # The guides that show what some scripts print or draw.
 GUIDES = {
     "energy_landscapes": "energy-landscapes.md",

@@ -17,6 +17,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # Those whose numbers stand on a page are run, and compared with it, by test_examples.py.
 LEARN = ROOT / "examples" / "learn.py"
 IN_CONTEXT = ROOT / "examples" / "learn_in_context.py"
+FILL_IN = ROOT / "examples" / "fill_in_patches.py"
 LANDSCAPES = ROOT / "examples" / "energy_landscapes.py"
 SYSTEMS = [
     page
@@ -33,7 +34,7 @@ SECTIONS = [
 ]
 # What the code of a page needs besides attrax's own extras.
 NEEDS = {"from-pytorch.md": "torch", "export.md": "jax2onnx"}
-OTHERS = {*ROOT.glob("examples/which_*.py"), LEARN, IN_CONTEXT, LANDSCAPES}
+OTHERS = {*ROOT.glob("examples/which_*.py"), LEARN, IN_CONTEXT, FILL_IN, LANDSCAPES}
 EXAMPLES = sorted(set(ROOT.glob("examples/*.py")) - OTHERS)
 
 
@@ -116,6 +117,12 @@ def test_the_example_that_learns_prints_what_its_page_shows(printed, tmp_path):
 def test_the_example_that_learns_in_context_prints_what_its_page_shows(printed, tmp_path):
     compare(IN_CONTEXT, printed(IN_CONTEXT))
     assert (tmp_path / "learn_in_context.png").exists()
+
+
+@pytest.mark.slow
+def test_the_example_that_fills_in_prints_what_its_page_shows(printed, tmp_path):
+    compare(FILL_IN, printed(FILL_IN))
+    assert (tmp_path / "fill_in_patches.png").exists()
 
 
 @pytest.mark.slow

@@ -172,6 +172,14 @@ SYNAPSES = {
         ),
         ((3, 4), (4, 5)),
     ),
+    "weighed_attention": (
+        hier.AttentionSynapse(
+            *(weights(2, 3, 4), weights(2, 3, 4, seed=1)),
+            self_term=True,
+            factors=weights(2, 3, 3, seed=2),
+        ),
+        ((3, 4),),
+    ),
     "similarity": (hier.SimilaritySynapse(sim.Euclidean(), weights(5, 6)), ((6,), (5,))),
     "function": (hier.SynapseFunction(disagreement), ((6,), (5,))),
 }

@@ -57,6 +57,36 @@ def test_no_token_attends_to_itself(x64, looked_at, mask):
     assert np.allclose(drive, to_asking + to_asked, rtol=0, atol=1e-12)
 
 
+def test_a_token_attends_to_itself_where_it_may(x64, looked_at):
+    energy, to_asking, to_asked = attention(G, G, Q, SELF_K, 0.7, np.ones((3, 3), bool))
+    found, (drive,) = looked_at(AttentionSynapse(Q, SELF_K, 0.7, self_term=True), G)
+    assert np.allclose(found, energy, rtol=1e-12)
+    assert np.allclose(drive, to_asking + to_asked, rtol=0, atol=1e-12)
+
+
+def test_factors_multiply_scores(x64, looked_at):
+    """One factor a head is a larger projection; entries are those of their rows and columns."""
+    heads = np.broadcast_to(np.array([2.0, 0.5])[:, None, None], (2, 3, 5))
+    found, drives = looked_at(AttentionSynapse(Q, K, factors=heads), G, F)
+    scaled = AttentionSynapse(Q * np.array([2.0, 0.5])[:, None, None], K)
+    expected, wanted = looked_at(scaled, G, F)
+    assert np.allclose(found, expected, rtol=1e-12)
+    assert np.allclose(drives[0], wanted[0], rtol=0, atol=1e-12)
+    # A score of zero for every other token, so that each of these has the same share.
+    single = np.zeros((2, 3, 5))
+    single[:, 1, 2] = 1.0
+    found, _ = looked_at(AttentionSynapse(Q, K, 1.0, factors=single), G, F)
+    scores = [(k @ F[2]) @ (q @ G[1]) for q, k in zip(Q, K, strict=True)]
+    assert np.allclose(found, -np.sum(np.log(4 + np.exp(scores))) - 4 * np.log(5), rtol=1e-12)
+
+
+def test_factors_of_another_shape_are_refused():
+    layers = {"asking": Neurons((3, 4)), "asked": Neurons((5, 6))}
+    joint = AttentionSynapse(Q, K, factors=np.ones((2, 3, 3)))
+    with pytest.raises(ValueError, match="`factors` must have shape"):
+        HierarchicalMemory(layers, {("asking", "asked"): joint})
+
+
 def test_a_token_alone_has_no_energy(x64, looked_at):
     energy, (drive,) = looked_at(AttentionSynapse(Q, SELF_K), G[:1])
     assert energy == 0

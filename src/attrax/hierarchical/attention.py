@@ -14,13 +14,14 @@ from .synapses import AbstractSynapse, Layers, check_count, named
 
 
 class AttentionSynapse(AbstractSynapse):
-    """E = −Σ_h Σ_t ln Σ_s exp(β k_hs·q_ht)/β: tokens of one layer attend to those of another.
+    """E = −Σ_h Σ_t ln Σ_s exp(β c_hts k_hs·q_ht)/β: tokens of one layer attend to another's.
 
     Queries q_ht = Q_h g_t and keys k_hs = K_h f_s, over heads h. The gradient by a query's token
     is attention with values tied to the keys; the gradient by a key's token is what makes it an
     energy, and what ordinary attention leaves out.
 
-    With one layer instead of two it is self-attention, where no token attends to itself.
+    With one layer instead of two it is self-attention, where no token attends to itself unless
+    `self_term` lets it.
 
     **Arguments:**
 
@@ -29,6 +30,10 @@ class AttentionSynapse(AbstractSynapse):
     - `beta`: inverse temperature β > 0, in units of 1/(k·q); 1/√z if `None`.
     - `mask`: True where the token of g (rows) attends to the token of f (columns); all if `None`,
       save a token itself in self-attention. A row that attends to nothing has no energy.
+    - `self_term`: whether a token attends to itself too, in self-attention.
+    - `factors`: c, factors of the scores such as the weights of a graph's edges, shape
+      (heads, tokens of g, tokens of f); 1 if `None`. A factor of 0 is a score of 0: what does not
+      attend is said by the mask.
 
     **Raises:** `ValueError` for wrong shapes.
 
@@ -39,10 +44,21 @@ class AttentionSynapse(AbstractSynapse):
     keys: Float[Array, "h z e"]
     beta: Float[Array, ""] = eqx.field(metadata=POSITIVE)
     mask: Bool[Array, "t s"] | None
+    self_term: bool = eqx.field(static=True)
+    factors: Float[Array, "h t s"] | None
     linear: ClassVar[bool] = False
     drives: ClassVar[Range] = "signed"
 
-    def __init__(self, queries, keys, beta: ArrayLike | None = None, *, mask=None):
+    def __init__(
+        self,
+        queries,
+        keys,
+        beta: ArrayLike | None = None,
+        *,
+        mask=None,
+        self_term: bool = False,
+        factors=None,
+    ):
         self.queries = as_floats("queries", queries, ndim=3)
         self.keys = as_floats("keys", keys, ndim=3)
         if self.queries.shape[:2] != self.keys.shape[:2]:
@@ -56,17 +72,21 @@ class AttentionSynapse(AbstractSynapse):
             raise ValueError(
                 f"`mask` must have two axes (tokens, tokens), but has shape {self.mask.shape}."
             )
+        self.self_term = bool(self_term)
+        self.factors = None if factors is None else as_floats("factors", factors, ndim=3)
 
     def __call__(self, *activations: Float[Array, "..."]) -> Float[Array, ""]:
-        """−Σ_h Σ_t ln Σ_s exp(β k_hs·q_ht)/β."""
+        """−Σ_h Σ_t ln Σ_s exp(β c_hts k_hs·q_ht)/β."""
         asking, asked = activations[0], activations[-1]
         part, dtype = match(self, asking.dtype), accumulate(asking.dtype)
         q = jnp.einsum("hzd,td->htz", part.queries, asking, preferred_element_type=dtype)
         k = jnp.einsum("hze,se->hsz", part.keys, asked, preferred_element_type=dtype)
         scores = jnp.einsum("htz,hsz->hts", q, k, preferred_element_type=dtype)
+        if part.factors is not None:
+            scores = scores * part.factors.astype(dtype)
         beta = part.beta.astype(dtype)
         mask = self.mask
-        if len(activations) == 1:
+        if len(activations) == 1 and not self.self_term:
             others = ~jnp.eye(asking.shape[0], dtype=bool)
             mask = others if mask is None else mask & others
         if mask is None:
@@ -95,4 +115,10 @@ class AttentionSynapse(AbstractSynapse):
             raise ValueError(
                 f"`mask` must have shape {expected} (tokens that attend, tokens attended to), "
                 f"but its shape is {self.mask.shape}."
+            )
+        expected = (self.queries.shape[0], *expected)
+        if self.factors is not None and self.factors.shape != expected:
+            raise ValueError(
+                f"`factors` must have shape {expected} (heads, tokens that attend, tokens attended "
+                f"to), but their shape is {self.factors.shape}."
             )
