@@ -242,3 +242,15 @@ def test_other_separations_have_slopes_masks_and_dropout(separation):
     slopes = jax.tree.leaves(eqx.filter_grad(loss)(part))
     assert all(np.all(np.isfinite(leaf)) for leaf in slopes)
     assert max(float(np.abs(leaf).max()) for leaf in slopes) > 0
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("implementation", ["xla", jax.nn.dot_product_attention])
+def test_another_implementation_reads_the_same(implementation, masked):
+    query, keys = rows(S), rows(N, seed=2)
+    mask = np.random.default_rng(4).random((S, N)) < 0.7 if masked else None
+    if masked:
+        mask[1] = False
+    ours, theirs = layer(beta=[0.5, 2.0]), layer(beta=[0.5, 2.0], implementation=implementation)
+    read = [eqx.filter_jit(part)(query, keys, mask=mask) for part in (ours, theirs)]
+    np.testing.assert_allclose(*read, atol=1e-5)

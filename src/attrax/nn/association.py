@@ -1,6 +1,7 @@
 """What a `HopfieldAttention` does with its inputs: project them, run states, read."""
 
-from typing import TYPE_CHECKING, NamedTuple
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -175,6 +176,25 @@ def attended(
 
     axes = (0, 0, 0, 0, given.mask_axis, 0)
     return jax.vmap(one, in_axes=axes)(layer.beta, state, given.keys, values, given.mask, seeds)
+
+
+def read_elsewhere(layer: "HopfieldAttention", given: Inputs) -> Float[Array, "h s v"]:
+    """One read of each head by the layer's own implementation; nothing where none takes part."""
+    function: Any = layer.implementation
+    if isinstance(function, str):
+        own: Any = function
+        function = functools.partial(jax.nn.dot_product_attention, implementation=own)
+    assert layer.beta is not None
+    state = layer.beta[:, None, None].astype(given.states.dtype) * given.states
+    query, key, value = (
+        jnp.moveaxis(rows, 0, 1)[None] for rows in (state, given.keys, given.values)
+    )
+    there = given.there
+    mask = None if there is None else there[None]
+    read = jnp.moveaxis(function(query, key, value, mask=mask, scale=1.0)[0], 1, 0)
+    if there is None:
+        return read
+    return jnp.where(jnp.any(there, axis=-1, keepdims=True), read, 0.0)
 
 
 def weights(layer: "HopfieldAttention", given: Inputs, state) -> Float[Array, "h s n"]:

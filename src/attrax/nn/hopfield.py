@@ -16,11 +16,13 @@ from ..common.checks import (
     as_floats,
     is_concrete,
     one_key,
+    one_of,
     plain_number,
     whole_number,
 )
 from ..dynamics.base import AbstractDynamics
 from ..separation import AbstractSeparation, Softmax
+from ..separation.attention import is_softmax
 from ..similarity import Dot
 from ..stores.checks import check_domain
 from ..stores.rows import Memory
@@ -91,6 +93,10 @@ class HopfieldAttention(eqx.Module):
     - `learnt`: whether one key and value more are learnt, beside those of the input.
     - `dropout`: the share of weights of the last read that is dropped in training.
     - `activation`: a function of the output, or `None`.
+    - `implementation`: what reads instead of attrax: "xla" or "cudnn", as of
+      `jax.nn.dot_product_attention`, or a function of its arguments (query, key, value, mask=,
+      scale=), such as a kernel of your device, or one that can be exported. It is for a softmax of
+      one read without dropout, with values of the keys' width.
     - `inference`: True switches dropout off, as `eqx.nn.inference_mode` does.
     - `deviation`: standard deviation of all weights at the start.
     - `key`: of the weights at the start.
@@ -115,6 +121,7 @@ class HopfieldAttention(eqx.Module):
     separation: AbstractSeparation
     dynamics: AbstractDynamics | None
     activation: Callable | None
+    implementation: Callable | str | None = eqx.field(static=True)
     query_size: int = eqx.field(static=True)
     key_size: int = eqx.field(static=True)
     value_size: int = eqx.field(static=True)
@@ -151,6 +158,7 @@ class HopfieldAttention(eqx.Module):
         learnt: bool = False,
         dropout: float = 0.0,
         activation: Callable | None = None,
+        implementation: Callable | str | None = None,
         inference: bool = False,
         deviation: float = 0.02,
         key: Array,
@@ -198,6 +206,9 @@ class HopfieldAttention(eqx.Module):
         self.dropout, self.inference = as_share("dropout", dropout), bool(inference)
         if activation is not None and not callable(activation):
             raise TypeError(f"`activation` must be a function, but it is {activation!r}.")
+        self.implementation = implementation
+        if implementation is not None:
+            _check_implementation(self, value_head)
         self.activation, self.deviation = activation, plain_number("deviation", deviation)
         keys = jax.random.split(one_key(key), 6)
 
@@ -255,6 +266,8 @@ class HopfieldAttention(eqx.Module):
             raise ValueError("`key` is needed for dropout; without it, pass inference=True.")
         if self.dynamics is not None:
             return self._output(association.run(self, given))
+        if self.implementation is not None:
+            return self._output(association.read_elsewhere(self, given))
         state = association.states(self, given)
         seeds = jax.random.split(one_key(key), self.heads) if dropout else None
         read = association.attended(self, given, state, given.values, dropout, seeds)
@@ -337,6 +350,23 @@ class HopfieldAttention(eqx.Module):
         rows = jnp.moveaxis(value, 0, 1).reshape(value.shape[1], -1)
         rows = rows if self.output_map is None else mapped(self.output_map, rows)
         return rows if self.activation is None else self.activation(rows)
+
+
+def _check_implementation(layer: HopfieldAttention, value_size: int) -> None:
+    """Refuse what others do not compute."""
+    if isinstance(layer.implementation, str):
+        one_of("implementation", layer.implementation, ("xla", "cudnn"))
+    elif not callable(layer.implementation):
+        raise TypeError(
+            '`implementation` must be "xla", "cudnn" or a function, but it is '
+            f"{type(layer.implementation).__name__}."
+        )
+    once = layer.steps == 1 and layer.dynamics is None and not layer.dropout
+    if not (once and is_softmax(layer.separation) and value_size == layer.head_size):
+        raise ValueError(
+            "`implementation` is for a softmax of one read without dropout, with values of the "
+            "keys' width."
+        )
 
 
 def _head_size(head_size, heads, size, key_size, maps) -> int:

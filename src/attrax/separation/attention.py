@@ -70,7 +70,7 @@ def attend(
     settings = _Settings(causal, 0.0 if key is None else dropout, keys.shape[0])
     dtype = accumulate(queries.dtype)
     own = _Own(filled, mask, None if settings.dropout == 0 else key)
-    if not _is_softmax(separation):
+    if not is_softmax(separation):
         return _read_any(settings, separation, queries, keys, values, own)
     beta = match(separation, dtype).beta
     states, rows = beta * queries.astype(dtype)[None], keys.astype(dtype)[None]
@@ -82,7 +82,7 @@ def attend(
     return Attention(value[0].astype(out), potential[0] / beta)
 
 
-def _is_softmax(separation) -> bool:
+def is_softmax(separation) -> bool:
     """Whether weights are exp(β s) over their sum."""
     return (
         isinstance(separation, AbstractExponential)
