@@ -197,4 +197,8 @@ class SimilarityFunction(AbstractSimilarity):
                 f"The similarity function must return one score a key, shape {keys.shape[:1]}, "
                 f"but it returned {type(scores).__name__ if shape is None else shape}."
             )
-        return scores
+        scores = jnp.asarray(scores)
+        if not jnp.issubdtype(scores.dtype, jnp.floating):
+            return scores
+        # What follows sums in at least 32 bits; a function of narrow rows may know nothing of it.
+        return scores.astype(accumulate(scores.dtype))
