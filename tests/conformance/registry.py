@@ -148,6 +148,7 @@ SYNAPSES = {
     "lateral": (hier.LateralSynapse(weights(6, 6)), ((6,),)),
     "lateral_self": (hier.LateralSynapse(weights(6, 6), self_term=True), ((6,),)),
     "hyper": (hier.HyperSynapse(weights(6, 5, 4)), ((6,), (5,), (4,))),
+    "mixing": (hier.MixingSynapse(weights(5, 4), 0), ((4, 3), (5, 3))),
     "setwise": (
         hier.SetwiseSynapse(np.array([[0, 1, 4], [2, 3, 4], [5, 1, 2]]), weights(3)),
         ((6,),),

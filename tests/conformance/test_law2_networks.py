@@ -105,8 +105,11 @@ def transformer():
     }
     joints = {
         "tokens": hier.AttentionSynapse(weights(2, 4, 3), weights(2, 4, 3, seed=1)),
-        # A window of one token: the same dense synapse for each.
-        ("tokens", "memory"): hier.ConvolutionSynapse(weights(1, 3, 5)),
+        # A window of one token: the same dense synapse for each, as along an axis.
+        ("tokens", "memory"): [
+            hier.ConvolutionSynapse(weights(1, 3, 5)),
+            hier.MixingSynapse(weights(5, 3, seed=2), 1),
+        ],
     }
     return HierarchicalMemory(layers, joints)
 

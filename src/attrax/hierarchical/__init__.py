@@ -17,6 +17,7 @@ from .lagrangians import AbstractLagrangian as AbstractLagrangian
 from .lagrangians import Quadratic as Quadratic
 from .lagrangians import SeparationLagrangian as SeparationLagrangian
 from .memory import HierarchicalMemory as HierarchicalMemory
+from .mixing import MixingSynapse as MixingSynapse
 from .neurons import Neurons as Neurons
 from .norms import LayerNorm as LayerNorm
 from .norms import SphericalNorm as SphericalNorm
