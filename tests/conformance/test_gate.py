@@ -194,6 +194,8 @@ KEYED = {
     "dense_classifier": (
         "models.dense_classifier(4, 2, memories=2, degree=2, temperature=1.0, key=0)"
     ),
+    "bit_pattern_bags": "data.bit_pattern_bags(4, key=0)",
+    "latch_sequences": "data.latch_sequences(4, key=0)",
     "RandomFeatures": "sim.RandomFeatures(4, 2, 1.0, key=0)",
     "SoftmaxFeatures": "sim.SoftmaxFeatures(4, 2, key=0)",
     "RectifiedFeatures": "sim.RectifiedFeatures(4, 2, key=0)",
