@@ -40,10 +40,10 @@ def latch(ax, run):
     ax.legend()
 
 
-@panel(xlabel="reads", ylabel="energy less that after six reads")
+@panel(xlabel="reads", ylabel="energy less that after six reads", yscale="log", ylim=(1e-5, 1e3))
 def energies(ax, run):
     """Every step lowers the energy of a state"""
     energy = run(m.energies)[:, :40]
-    ax.plot(np.arange(1, 7), np.maximum(energy - energy[-1:], 1e-6), lw=0.8, alpha=0.6)
-    ax.set_yscale("log")
-    ax.set_xlim(1, 5)
+    # What is below the panel is rounding.
+    ax.plot(np.arange(1, 7), np.maximum(energy - energy[-1:], 1e-7), lw=0.8, alpha=0.6)
+    ax.set(xlim=(1, 5), xticks=range(1, 6))
