@@ -151,6 +151,7 @@ class SimilarityFunction(AbstractSimilarity):
     """A plain function `fn(keys (N, d), query (d,)) -> scores (N,)` as a similarity.
 
     It is read whole unless declared `rowwise`, and has no energy, since nothing is known of it.
+    Rows and queries of 16 bits come to it in 32.
 
     **Arguments:**
 
@@ -190,15 +191,17 @@ class SimilarityFunction(AbstractSimilarity):
                 "`known` needs a similarity that can weigh entries, and this function of "
                 "(keys, query) cannot: give it a third argument `weight` (d,)."
             )
-        scores = self.fn(keys, query) if weight is None else self.fn(keys, query, weight)
+        # Sums over narrow rows are made in at least 32 bits, by a function that does not know too.
+        wide = accumulate(keys.dtype)
+        keys, query = keys.astype(wide), query.astype(wide)
+        if weight is None:
+            scores = self.fn(keys, query)
+        else:
+            scores = self.fn(keys, query, weight.astype(wide))
         shape = shape_of(scores)
         if shape != keys.shape[:1]:
             raise ValueError(
                 f"The similarity function must return one score a key, shape {keys.shape[:1]}, "
                 f"but it returned {type(scores).__name__ if shape is None else shape}."
             )
-        scores = jnp.asarray(scores)
-        if not jnp.issubdtype(scores.dtype, jnp.floating):
-            return scores
-        # What follows sums in at least 32 bits; a function of narrow rows may know nothing of it.
-        return scores.astype(accumulate(scores.dtype))
+        return scores
