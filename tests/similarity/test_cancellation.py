@@ -87,3 +87,20 @@ def test_divergences_of_spectra_on_a_common_background(name, difference):
     assert (found.argmax(1) == np.arange(30)).all()
     off = ~np.eye(30, dtype=bool)
     np.testing.assert_allclose(found[off], right[off], rtol=2e-2 if difference < 1e-3 else 2e-3)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_equal_rows_are_at_no_distance_in_narrow_types(dtype):
+    """Differences from the first row are not rounded to the rows' own type."""
+    rows = jax.numpy.asarray(np.random.default_rng(3).standard_normal((16, 33)), dtype)
+    rows = rows.at[13].set(rows[2]).at[11].set(rows[9])
+    exact = np.asarray(rows, np.float64)
+    expected = -0.5 * np.square(exact[:, None] - exact[None]).sum(-1)
+    for row in (2, 9):
+        np.testing.assert_allclose(sim.Euclidean()(rows, rows[row]), expected[row], atol=1e-4)
+    others = np.unique(exact, axis=0)
+    apart = -0.5 * np.square(others[:, None] - others[None]).sum(-1)
+    gaps = -np.where(np.eye(14, dtype=bool), -np.inf, apart).max(axis=1)
+    beta = np.log(1000 * 14) / np.quantile(gaps, 0.05, method="lower")
+    memory = attrax.Memory(rows, similarity=sim.Euclidean())
+    np.testing.assert_allclose(memory.separation.beta, beta, rtol=0.02)

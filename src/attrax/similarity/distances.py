@@ -219,16 +219,17 @@ def _scaled_distance(keys, query, weight):
 def _expanded(keys, query, weight):
     """−½ |k − q|², from norms and one product."""
     dtype = accumulate(keys.dtype)
-    # What all rows have in common would leave no figures for their differences.
-    origin = jax.lax.stop_gradient(keys[0])
-    keys, query = keys - origin[None], query - origin
+    # What all rows have in common would leave no figures for their differences, which narrow types
+    # would round: equal rows would no longer be at no distance.
+    origin = jax.lax.stop_gradient(keys[0]).astype(dtype)
+    keys, query = keys.astype(dtype) - origin[None], query.astype(dtype) - origin
     # The keys' norms as a product: on a CPU their sums would be fused with the product of keys and
     # query into one slow loop. Those of queries would not, and a product of one row is slow.
     counted = jnp.ones(query.shape, dtype) if weight is None else weight.astype(dtype)
-    rows = products(jnp.square(keys.astype(dtype)), counted)
-    own = jnp.sum(jnp.square(query.astype(dtype)) * counted)
+    rows = products(jnp.square(keys), counted)
+    own = jnp.sum(jnp.square(query) * counted)
     if weight is not None:
-        query = query * weight.astype(query.dtype)
+        query = query * counted
     # Rounding must not make the distance of a row to itself negative.
     return jnp.minimum(products(keys, query) - (0.5 * rows + 0.5 * own), 0)
 
