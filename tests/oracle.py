@@ -52,8 +52,11 @@ def direction(x):
 
 
 def standard(x, a):
+    constant = exactly_constant(x, a)
+    # What entries have in common goes first, exactly: 10⁶ of it would cost as many roundings.
+    x = x - x[..., :1]
     x = divided(x, abs(x).max(-1))
-    x = np.where(exactly_constant(x, a)[..., None], 0, x - x.mean(-1, keepdims=True))
+    x = np.where(constant[..., None], 0, x - x.mean(-1, keepdims=True))
     return direction(x)
 
 
