@@ -254,3 +254,27 @@ def test_another_implementation_reads_the_same(implementation, masked):
     ours, theirs = layer(beta=[0.5, 2.0]), layer(beta=[0.5, 2.0], implementation=implementation)
     read = [eqx.filter_jit(part)(query, keys, mask=mask) for part in (ours, theirs)]
     np.testing.assert_allclose(*read, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_pixels_in_half_precision_are_summed_in_single(dtype):
+    """Rows of 300 entries from 0 to 255: squares and scores are beyond 16 bits."""
+    x = jnp.asarray(np.random.default_rng(0).integers(0, 256, (20, 300)), dtype)
+    wide = HopfieldAttention(300, heads=2, norm=True, learnt=True, steps=2, key=KEY)
+    raw = HopfieldAttention(300, project=(), beta=1e-4, zero=True, key=KEY)
+    for part in (wide, raw):
+        half = jax.tree.map(
+            lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, part
+        )
+        exact = jax.tree.map(
+            lambda leaf: leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf, half
+        )
+        read, expected = half.read(x), exact.read(x.astype(jnp.float32))
+        assert read.output.dtype == dtype
+        assert read.energy.dtype == jnp.float32
+        for a, b in zip(read, expected, strict=True):
+            size = float(jnp.max(jnp.abs(b)))
+            np.testing.assert_allclose(a.astype(jnp.float32), b, atol=0.02 * size)
+        np.testing.assert_allclose(
+            half.energy(x), exact.energy(x.astype(jnp.float32)), rtol=0.02, atol=1e-3
+        )

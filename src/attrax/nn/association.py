@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Inputs(NamedTuple):
-    """Inputs of a layer in its key space.
+    """Inputs of a layer in its key space, in at least 32 bits.
 
     - `states` (H, S, z), `keys` (H, N, z), `values` (H, N, v).
     - `filled` (N,) and `mask` (S, N) or (H, S, N): which keys take part; all if `None`.
@@ -118,7 +118,8 @@ def _beside(layer, given: Inputs) -> Inputs:
     """With the rows that stand beside those of the input."""
     rows = []
     if layer.learnt_key is not None:
-        rows.append((layer.learnt_key[:, None], layer.learnt_value[:, None]))
+        own = layer.learnt_key[:, None], layer.learnt_value[:, None]
+        rows.append(tuple(row.astype(given.keys.dtype) for row in own))
     if layer.zero:
         rows.append((jnp.zeros_like(given.keys[:, :1]), jnp.zeros_like(given.values[:, :1])))
     if not rows:
@@ -130,7 +131,7 @@ def _beside(layer, given: Inputs) -> Inputs:
         mask = lower if mask is None else mask & jnp.broadcast_to(lower, mask.shape)
     return given._replace(
         keys=jnp.concatenate(keys, axis=1),
-        values=jnp.concatenate([v.astype(values[0].dtype) for v in values], axis=1),
+        values=jnp.concatenate(values, axis=1),
         filled=_open(given.filled, len(rows)),
         mask=_open(mask, len(rows)),
         causal=False,

@@ -265,13 +265,13 @@ class HopfieldAttention(eqx.Module):
         if dropout and key is None:
             raise ValueError("`key` is needed for dropout; without it, pass inference=True.")
         if self.dynamics is not None:
-            return self._output(association.run(self, given))
+            return self._output(association.run(self, given), query)
         if self.implementation is not None:
-            return self._output(association.read_elsewhere(self, given))
+            return self._output(association.read_elsewhere(self, given), query)
         state = association.states(self, given)
         seeds = jax.random.split(one_key(key), self.heads) if dropout else None
         read = association.attended(self, given, state, given.values, dropout, seeds)
-        return self._output(read.value)
+        return self._output(read.value, query)
 
     def read(
         self, query, keys=None, values=None, *, mask=None, causal: bool = False
@@ -289,7 +289,7 @@ class HopfieldAttention(eqx.Module):
         energy = 0.5 * jnp.sum(jnp.square(state), axis=-1) - read.potential
         mass, square = jnp.sum(weights, axis=-1), jnp.sum(jnp.square(weights), axis=-1)
         effective = jnp.square(mass) / jnp.where(square == 0, 1.0, square)
-        return Association(self._output(read.value), state, weights, energy, effective)
+        return Association(self._output(read.value, query), state, weights, energy, effective)
 
     def weights(
         self, query, keys=None, values=None, *, mask=None, causal: bool = False
@@ -346,10 +346,12 @@ class HopfieldAttention(eqx.Module):
         assert tempered is not None
         return tempered
 
-    def _output(self, value: Float[Array, "h s v"]) -> Float[Array, "s o"]:
+    def _output(self, value: Float[Array, "h s v"], query) -> Float[Array, "s o"]:
+        """What is read, through the output's map, in the type of the queries."""
         rows = jnp.moveaxis(value, 0, 1).reshape(value.shape[1], -1)
         rows = rows if self.output_map is None else mapped(self.output_map, rows)
-        return rows if self.activation is None else self.activation(rows)
+        rows = rows if self.activation is None else self.activation(rows)
+        return rows.astype(as_floats("query", query).dtype)
 
 
 def _check_implementation(layer: HopfieldAttention, value_size: int) -> None:

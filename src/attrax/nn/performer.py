@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..common.arithmetic import accumulate
 from ..common.checks import as_floats, one_key, one_of, positive, whole_number
 from ..similarity.softmax_features import RectifiedFeatures, SoftmaxFeatures
 from .linear import LinearAttentionState, causal_linear_attention, linear_attention
+from .projections import mapped
 
 Features = Literal["positive", "hyperbolic", "trigonometric", "rectified"]
 
@@ -236,16 +236,9 @@ def _step(layer, tokens, mask, state):
 def _heads(layer, tokens):
     """Queries, keys and values of each head, (heads, tokens, entries)."""
     for rows, linear in zip(tokens, (layer.query_map, layer.key_map, layer.value_map), strict=True):
-        yield _mapped(linear, rows).reshape(len(rows), layer.heads, -1).swapaxes(0, 1)
+        yield mapped(linear, rows).reshape(len(rows), layer.heads, -1).swapaxes(0, 1)
 
 
 def _joined(layer, outputs):
     """The output map of all heads' outputs, (heads, tokens, entries)."""
-    return _mapped(layer.output_map, outputs.swapaxes(0, 1).reshape(outputs.shape[1], -1))
-
-
-def _mapped(linear, rows):
-    """A linear map of each row, in at least 32 bits, whatever the type of its weights."""
-    dtype = accumulate(rows.dtype)
-    mapped = jnp.matmul(rows, linear.weight.T.astype(rows.dtype), preferred_element_type=dtype)
-    return mapped if linear.bias is None else mapped + linear.bias.astype(dtype)[None]
+    return mapped(layer.output_map, outputs.swapaxes(0, 1).reshape(outputs.shape[1], -1))

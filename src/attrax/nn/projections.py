@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..common.arithmetic import accumulate
 from ..common.checks import as_floats
 
 
@@ -30,15 +31,22 @@ def each(layer, rows: Float[Array, "n a"]) -> Float[Array, "n b"]:
 
 
 def mapped(layer: eqx.nn.Linear, rows: Float[Array, "n a"]) -> Float[Array, "n b"]:
-    """A linear map of rows, x Wᵀ + b: mapped over rows, W x would come out transposed."""
-    out = rows @ layer.weight.T
-    return out if layer.bias is None else out + layer.bias[None]
+    """A linear map of rows, x Wᵀ + b, in at least 32 bits.
+
+    Mapped over rows, W x would come out transposed.
+    """
+    dtype = accumulate(rows.dtype)
+    out = rows.astype(dtype) @ layer.weight.T.astype(dtype)
+    return out if layer.bias is None else out + layer.bias.astype(dtype)[None]
 
 
 def in_heads(layer, rows: Float[Array, "n a"], heads: int) -> Float[Array, "h n z"]:
-    """Projections of rows, one a head; the rows themselves for every head without a layer."""
+    """Projections of rows, one a head; the rows themselves for every head without a layer.
+
+    They are of at least 32 bits.
+    """
     if layer is None:
-        return jnp.broadcast_to(rows, (heads, *rows.shape))
+        return jnp.broadcast_to(rows.astype(accumulate(rows.dtype)), (heads, *rows.shape))
     out = mapped(layer, rows)
     return jnp.moveaxis(out.reshape(rows.shape[0], heads, -1), 1, 0)
 
