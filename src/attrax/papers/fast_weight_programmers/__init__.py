@@ -99,7 +99,7 @@ def recalled(name, text, **declared):
 
 
 capacity = {
-    "within": recalled("within", "sum, 64 features", paper="0.0008", source=LOGS, most=0.02),
+    "within": recalled("within", "sum, 64 features", paper="0.0008", source=LOGS, most=0.005),
     "beyond": recalled(
         "beyond", "sum, 64 features", paper="0.110", source=LOGS, least=0.09, most=0.13
     ),
