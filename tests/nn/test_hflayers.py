@@ -1,8 +1,8 @@
 """Against hflayers 1.0.2: what 45 drawn layers of it gave, with the slopes of all that they hold.
 
-`files/hflayers.npz` was made by running hflayers itself in double precision, under PyTorch 2.13:
-for each layer its options, weights and inputs (of 32 bits), masks, outputs, and the derivatives of
-a random sum of its outputs.
+`files/hflayers.npz` is what `benchmarks/hflayers_configurations.py` makes, by running hflayers
+itself in double precision, under PyTorch 2.13: for each layer its options, weights and inputs (of
+32 bits), masks, outputs, and the derivatives of a random sum of its outputs.
 Examples went through it one at a time: with several heads and static rows it gives examples of a
 batch the rows of others. Its `update_steps_eps` was 1e-30, so that no step was left out.
 """
