@@ -2,6 +2,7 @@
 
 import inspect
 
+import jax
 import pytest
 
 import attrax
@@ -67,6 +68,68 @@ DEFAULTS = {
         "Hebb": {"units": "signs"},
         "Perceptron": {"margin": 0.0, "max_epochs": 1000, "symmetric": False, "partial": False},
         "PseudoInverse": {"dependent": "error"},
+    },
+    "nn": {
+        "DecoderBlock": {"feedforward": 2048, "dropout": 0.1, "norm_first": False},
+        "EncoderBlock": {"feedforward": 2048, "dropout": 0.1, "norm_first": False},
+        "EnergyTransformer": {
+            "heads": 1,
+            "steps": 12,
+            "alpha": 0.1,
+            "self_term": False,
+            "noise": 0.0,
+        },
+        "FastWeight": {
+            "heads": 1,
+            "rule": "delta",
+            "feature_map": jax.nn.silu,
+            "norm": "l2",
+            "negative_eigenvalues": False,
+            "chunk": "auto",
+        },
+        "GraphEnergyTransformer": {"read": "node", "positions": 0},
+        "HopfieldAttention": {
+            "heads": 1,
+            "steps": 1,
+            "project": True,
+            "connected": False,
+            "norm": False,
+            "head_norm": False,
+            "bias": True,
+            "zero": False,
+            "learnt": False,
+            "dropout": 0.0,
+            "inference": False,
+            "deviation": 0.02,
+        },
+        "HopfieldLookup": {"trainable": True, "trainable_values": True},
+        "HopfieldMixer": {"tied": True, "activation": "relu"},
+        "HopfieldPooling": {"quantity": 1, "trainable": True},
+        "IMLP": {"ratio": 1, "n_iter": 4, "bound": 0.88, "tied": False, "activation": "gelu"},
+        "IMixer": {"ratio": 1, "n_iter": 4, "bound": 0.88, "tied": False, "activation": "gelu"},
+        "ImplicitMixing": {
+            "ratio": 1,
+            "n_iter": 4,
+            "bound": 0.88,
+            "tied": False,
+            "activation": "gelu",
+        },
+        "MixerClassifier": {"block": attrax.nn.HopfieldMixer},
+        "MixingLayer": {"tied": True, "activation": "relu"},
+        "Performer": {
+            "heads": 1,
+            "features": "positive",
+            "count": 256,
+            "orthogonal": True,
+            "causal": False,
+            "chunk": 128,
+            "bias": True,
+        },
+        "PrototypeLayer": {"per_class": 1, "beta": 1.0},
+        "causal_linear_attention": {"chunk": 128},
+        "fast_weights": {"rule": "delta", "chunk": "auto"},
+        "from_hflayers": {"scaling_as_released": False},
+        "read_image_energy_transformer": {"channels": 3, "steps": 12, "alpha": 0.1},
     },
     "theory": {
         "condensation_beta": {"ensemble": "spherical"},

@@ -255,6 +255,16 @@ def test_every_outcome_is_reached(name):
     assert f"1 of 1: {text}" == found.summary()
 
 
+@pytest.mark.parametrize("values", [None, 6e4 * np.ones((4, 3), np.float16)])
+def test_a_read_beyond_the_range_of_its_type_is_no_answer(values):
+    """The sum of rows is above 65504, the largest number of 16 bits."""
+    rows = np.full((4, 2), 200.0 if values is None else 1.0, np.float16)
+    memory = attrax.Memory(rows, values, similarity=Dot(), separation=Power(3))
+    found = attrax.retrieve(memory, rows[:1], OneRead())
+    assert not np.all(np.isfinite(found.state))
+    assert found.outcome.counts() == {"diverged": 1}
+
+
 def test_there_is_no_other_outcome():
     members = [name for name, value in vars(Outcome).items() if isinstance(value, Outcome)]
     assert sorted(members) == sorted(ENDS)

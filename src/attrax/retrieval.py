@@ -23,7 +23,7 @@ from .common.checks import (
 )
 from .common.display import lines, shaped, spread, table
 from .dynamics.asynchronous import Asynchronous
-from .dynamics.base import AbstractDynamics, Outcome, check_dynamics, check_key
+from .dynamics.base import AbstractDynamics, Outcome, check_dynamics, check_key, finite
 from .dynamics.certificate import Certificate
 from .dynamics.certificate import certify as certified
 from .dynamics.engine import QUERIES
@@ -390,6 +390,8 @@ def _one(how: _How, query, known, key) -> Retrieval:
         if far is not None:
             rests = (outcome == Outcome.converged) | (outcome == Outcome.one_read)
             outcome = Outcome.where(far & rests, Outcome.unreached, outcome)
+    # A read can leave the range of the rows' own type, and a read of values what keys did not.
+    outcome = Outcome.where(finite(answer.state), outcome, Outcome.diverged)
     states = energies = None
     if how.path:
         states = space.record(run.path)

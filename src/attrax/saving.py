@@ -41,6 +41,21 @@ _ROOMS = (
     "attrax.similarity",
     "attrax.separation",
     "attrax.hierarchical",
+    "attrax.nn",
+    "attrax.dynamics",
+    "equinox.nn",
+)
+# Parts that users do not make by themselves, under names that stay when sources move.
+_PARTS = {
+    "attrax.nn.Feedforward": ("attrax.nn.blocks", "Feedforward"),
+    "attrax.nn.Residual": ("attrax.nn.blocks", "Residual"),
+    "attrax.nn.Rows": ("attrax.nn.pooling", "Rows"),
+    "attrax.similarity.FeatureFunction": ("attrax.similarity.kernels", "FeatureFunction"),
+}
+# The functions that a file can name: activations of layers.
+_FUNCTIONS = (
+    *("identity", "relu", "relu6", "gelu", "silu", "elu", "selu", "celu", "leaky_relu", "mish"),
+    *("softplus", "sigmoid", "log_sigmoid", "tanh", "hard_tanh", "soft_sign", "squareplus"),
 )
 _EXTENDED = {"bfloat16": ml_dtypes.bfloat16}
 _WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -48,16 +63,17 @@ KINDS = ("float16", "float32", "float64", "bool", *_WHOLE, *_EXTENDED)
 
 
 def save(path: str | os.PathLike, memory: eqx.Module) -> None:
-    """Write a memory to a file: a JSON header that says what it is, then its arrays.
+    """Write a memory, or a layer, to a file: a JSON header that says what it is, then its arrays.
 
     The file is complete or not there: it is written under a temporary name and renamed.
 
     **Arguments:**
 
     - `path`: where to; an existing file is replaced.
-    - `memory`: a `Memory` or any other module made of attrax's own classes.
+    - `memory`: a `Memory`, a layer of `attrax.nn`, or any other module made of the classes of
+      attrax and `equinox.nn`; activations of `jax.nn` may stand in it.
 
-    **Raises:** `TypeError` for parts that are plain functions, or not attrax's own, since a file
+    **Raises:** `TypeError` for parts that are other functions or other classes, since a file
     cannot hold them; `ValueError` for a memory that is spread over devices.
     """
     if not isinstance(memory, eqx.Module):
@@ -70,7 +86,7 @@ def save(path: str | os.PathLike, memory: eqx.Module) -> None:
 def load(path: str | os.PathLike) -> Any:
     """Read what `save` wrote.
 
-    Nothing in a file is executed; classes are looked up among attrax's own.
+    Nothing in a file is executed; classes are looked up among those of attrax and `equinox.nn`.
 
     **Arguments:**
 
@@ -238,6 +254,9 @@ def _describe(value: Any, arrays: list[np.ndarray], where: str) -> Any:
             for field in dataclasses.fields(value)
         }
         return {"class": public, "fields": fields}
+    function = next((f for f in _FUNCTIONS if getattr(jax.nn, f, None) is value), None)
+    if function is not None:
+        return {"function": f"jax.nn.{function}"}
     why = "only parts that are attrax's public classes can be saved, not plain functions"
     own = type(value).__module__.split(".")[0] == __name__.split(".")[0]
     if own and where == type(value).__name__:
@@ -252,7 +271,8 @@ def _public_name(cls: type) -> str | None:
     for room in _ROOMS:
         if _find_public(room, cls.__name__) is cls:
             return f"{room}.{cls.__name__}"
-    return None
+    places = {place: name for name, place in _PARTS.items()}
+    return places.get((cls.__module__, cls.__name__))
 
 
 def _find_public(room: str, name: str) -> type | None:
@@ -274,8 +294,15 @@ def _build(node: Any, arrays: list) -> Any:
         return tuple(parts) if node["sequence"] == "tuple" else parts
     if "mapping" in node:
         return {key: _build(part, arrays) for key, part in node["mapping"].items()}
+    if "function" in node:
+        names = {f"jax.nn.{name}": name for name in _FUNCTIONS}
+        return getattr(jax.nn, names[node["function"]])
     room, _, name = node["class"].rpartition(".")
-    cls = _find_public(room, name) if room in _ROOMS else None
+    if node["class"] in _PARTS:
+        module, attribute = _PARTS[node["class"]]
+        cls = getattr(importlib.import_module(module), attribute)
+    else:
+        cls = _find_public(room, name) if room in _ROOMS else None
     if cls is None:
         raise KeyError(f"no class {node['class']}")
     names = {field.name for field in dataclasses.fields(cls)}

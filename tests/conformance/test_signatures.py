@@ -11,13 +11,13 @@ import pytest
 from jax.typing import ArrayLike
 
 import attrax
-from attrax import data, dynamics, evaluate, learning, models, theory
+from attrax import data, dynamics, evaluate, learning, models, nn, theory
 from attrax import hierarchical as hier
 from attrax import separation as sep
 from attrax import similarity as sim
 
 ROOMS = (
-    *(attrax, data, dynamics, evaluate, learning, models, theory, hier, sep, sim),
+    *(attrax, data, dynamics, evaluate, learning, models, nn, theory, hier, sep, sim),
     *(attrax.stores, attrax.plot, attrax.spaces),
 )
 KEY = jax.random.key(0)
@@ -46,6 +46,20 @@ BINARY = models.dense_memory(SIGNS)
 PAIRS = models.ProductKeyMemory(TABLE, TABLE[:4], separation=sep.TopK(3, sep.Softmax(0.1)))
 GROUPS = models.ManyBodyMemory(SIGNS)
 CLASSIFIER = models.DenseClassifier(rng.normal(size=(3, 7)) / 9, 2, 2, temperature=1.0)
+
+ATTENTION = nn.HopfieldAttention(5, deviation=0.5, key=KEY)
+POOLING = nn.HopfieldPooling(5, attention=ATTENTION, key=KEY)
+LOOKUP = nn.HopfieldLookup(5, memories=4, key=KEY)
+PROTOTYPES = nn.PrototypeLayer(5, classes=3, key=KEY)
+ENCODER = nn.EncoderBlock(ATTENTION, feedforward=4, dropout=0.0, key=KEY)
+DECODER = nn.DecoderBlock(ATTENTION, ATTENTION, feedforward=4, dropout=0.0, key=KEY)
+FAST = nn.FastWeight(5, key=KEY)
+PERFORMER = nn.Performer(5, count=8, causal=True, key=KEY)
+MIXER = nn.HopfieldMixer(6, 5, key=KEY)
+IMIXER = nn.IMixer(6, 5, tied=True, activation="relu", n_iter=dynamics.FixedPoint(), key=KEY)
+OF_IMAGES = nn.MixerClassifier((4, 6), 3, patch=2, channels=4, depth=1, key=KEY)
+WEIGHED = {"queries": TABLE, "keys": TABLE[::-1], "values": TABLE / 2}
+READ = {"query": TABLE, "keys": TABLE[::-1], "values": TABLE / 2}
 
 
 def swept(function, points, **given):
@@ -447,14 +461,79 @@ CALLS = {
         ),
         {"temperature": 0.5, "step": 0.25, "beta": 2.0},
     ),
+    "HopfieldAttention.__call__": (ATTENTION, READ),
+    "HopfieldPooling": (
+        lambda queries: nn.HopfieldPooling(5, quantity=6, queries=queries, key=KEY),
+        {"queries": TABLE},
+    ),
+    "HopfieldPooling.__call__": (POOLING, {"bag": TABLE, "values": TABLE[::-1]}),
+    "HopfieldLookup": (
+        lambda **rows: nn.HopfieldLookup(5, **rows, key=KEY),
+        {"memories": TABLE, "values": TABLE[::-1]},
+    ),
+    "HopfieldLookup.__call__": (LOOKUP, {"query": TABLE}),
+    "PrototypeLayer": (
+        lambda **given: nn.PrototypeLayer(5, classes=3, per_class=2, **given, key=KEY),
+        {"prototypes": TABLE, "beta": 0.5},
+    ),
+    "PrototypeLayer.__call__": (PROTOTYPES, {"row": ROW}),
+    "PrototypeLayer.energy": (PROTOTYPES.energy, {"row": ROW}),
+    "EncoderBlock.__call__": (ENCODER, {"rows": TABLE}),
+    "DecoderBlock.__call__": (DECODER, {"rows": TABLE, "encoded": TABLE[::-1]}),
+    "EnergyTransformer": (
+        lambda **given: nn.EnergyTransformer(5, **given, key=KEY),
+        {"beta": 0.5, "noise": 0.25, "alpha": 0.5},
+    ),
+    "FastWeight.__call__": (FAST, {"x": TABLE}),
+    "FastWeight.run": (FAST.run, {"x": TABLE}),
+    "FastWeight.step": (lambda x: FAST.step(x, FAST.init_state()), {"x": ROW}),
+    "FastWeight.project": (FAST.project, {"x": TABLE}),
+    "fast_weights": (
+        nn.fast_weights,
+        WEIGHED
+        | {"erase": TABLE / 8, "rate": np.arange(6) / 8, "log_decay": -np.arange(6) / 8}
+        | {"state": MATRIX},
+    ),
+    "linear_attention": (lambda **rows: nn.linear_attention(**rows, feature_map=FEATURES), WEIGHED),
+    "causal_linear_attention": (
+        lambda **rows: nn.causal_linear_attention(**rows, feature_map=FEATURES),
+        WEIGHED,
+    ),
+    "Performer": (lambda beta: nn.Performer(5, count=8, beta=beta, key=KEY), {"beta": 0.5}),
+    "Performer.__call__": (PERFORMER, READ),
+    "Performer.step": (
+        lambda query, keys, values: PERFORMER.step(query, None, keys, values),
+        READ,
+    ),
+    "MixingLayer.__call__": (MIXER.token_mixing, {"x": TABLE}),
+    "MixingLayer.energy": (MIXER.token_mixing.energy, {"x": TABLE}),
+    "HopfieldMixer.__call__": (MIXER, {"x": TABLE}),
+    "MixerClassifier.__call__": (OF_IMAGES, {"image": TABLE[:4, :4].repeat(2, 1)[:, :6]}),
+    "MixerClassifier.tokens": (OF_IMAGES.tokens, {"image": TABLE[:4, :4].repeat(2, 1)[:, :6]}),
+    "ImplicitMixing.__call__": (IMIXER.token_mixing, {"x": TABLE}),
+    "ImplicitMixing.energy": (IMIXER.token_mixing.energy, {"x": TABLE}),
+    "IMixer.__call__": (IMIXER, {"x": TABLE}),
+    **{
+        f"IMLP.{name}": (getattr(IMIXER.token_mixing.mlp, name), {"z": TABLE[:, 0]})
+        for name in ("__call__", "drive", "solve", "gap")
+    },
+    "soft_spectral_normalise": (
+        nn.soft_spectral_normalise,
+        {"weights": TABLE, "bound": 0.5},
+    ),
+    "spectral_norm": (nn.spectral_norm, {"weights": TABLE}),
     "Asynchronous": (dynamics.Asynchronous, {"order": np.arange(8)[::-1], "seed": 3}),
     "Glauber": (
         lambda temperature, **rest: dynamics.Glauber(temperature, sweeps=3, **rest),
         {"temperature": 0.5, "order": np.arange(8)[::-1], "seed": 3},
     ),
 }
-# Abstract bases, which their leaves stand for.
-BASES = {"AbstractRule.__call__", "AbstractIncrementalRule.write"}
+# Abstract bases, which their leaves stand for, and what hands its numbers on as they are.
+BASES = {
+    "AbstractRule.__call__",
+    "AbstractIncrementalRule.write",
+    "read_image_energy_transformer",
+}
 KINDS = {
     "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")),
     "long double": lambda x: x.astype(np.longdouble) if x.dtype.kind == "f" else x.astype(np.int16),

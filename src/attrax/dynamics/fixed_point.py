@@ -1,7 +1,6 @@
 """Fixed points of a read, with the implicit gradient."""
 
 import functools
-from types import SimpleNamespace
 from typing import Any
 
 import equinox as eqx
@@ -153,8 +152,6 @@ def _root(how, state, space):
 
 @_root.def_jvp
 def _root_jvp(primals, tangents):
-    import lineax
-
     (how, state, space), (_, _, moved) = primals, tangents
     if not jax.tree.leaves(moved):
         return state, jax.tree.map(jnp.zeros_like, state)
@@ -169,11 +166,35 @@ def _root_jvp(primals, tangents):
         stepped = jax.jvp(lambda x: how.step(still(space), x), (state,), (change,))[1]
         return difference(change, stepped)
 
+    if how.iterate:
+        solve = functools.partial(_iterated, how)
+        return state, jax.lax.custom_linear_solve(residual, by_model, solve, solve)
+    import lineax
+
     operator = lineax.FunctionLinearOperator(residual, jax.eval_shape(lambda: state))
     solver = _gmres(how.rtol, how.atol, state)
-    if how.iterate:
-        solver = _solvers().Neumann(*_tolerances(how.rtol, how.atol, state), how.max_steps)
     return state, lineax.linear_solve(operator, by_model, solver, throw=False).value
+
+
+def _iterated(how: _How, residual, vector):
+    """(I − J) u = b by u ← b + J u, which ends where the iteration with slope J did.
+
+    GMRES would keep a basis of states, which vmap copies in every step.
+    """
+    rtol, atol = _tolerances(how.rtol, how.atol, vector)
+    limit = atol + rtol * norm(vector)
+
+    def advance(carry):
+        solution, _, steps = carry
+        gap = difference(vector, residual(solution))
+        return jax.tree.map(jnp.add, solution, gap), norm(gap), steps + 1
+
+    def goes_on(carry):
+        _, gap, steps = carry
+        return (gap > limit) & jnp.isfinite(gap) & (steps < how.max_steps)
+
+    start = (vector, limit + 1, jnp.zeros((), jnp.int32))
+    return jax.lax.while_loop(goes_on, advance, start)[0]
 
 
 def _tolerances(rtol: float, atol: float, state) -> tuple[float, float]:
@@ -186,15 +207,19 @@ def _gmres(rtol: float, atol: float, state):
     import lineax
 
     rtol, atol = _tolerances(rtol, atol, state)
-    return _solvers().Careful(lineax.GMRES(rtol=rtol, atol=atol))
+    return _careful()(lineax.GMRES(rtol=rtol, atol=atol))
 
 
 @functools.cache
-def _solvers():
-    """Linear solvers that never raise in a compiled program, made when lineax is needed."""
+def _careful():
+    """A linear solver that never raises in a compiled program, made when lineax is needed."""
     import lineax
 
-    class Solver(lineax.AbstractLinearSolver):
+    class Careful(lineax.AbstractLinearSolver):
+        """Another solver, with NaN in place of what is no solution."""
+
+        solver: lineax.GMRES
+
         def init(self, operator, options):
             return lineax.linearise(operator)
 
@@ -207,37 +232,6 @@ def _solvers():
         def assume_full_rank(self):
             return True
 
-    class Neumann(Solver):
-        """(I − J) u = b by u ← b + J u, which ends where the iteration with slope J did.
-
-        GMRES would keep a basis of states, which vmap copies in every step.
-        """
-
-        rtol: float
-        atol: float
-        max_steps: int
-
-        def compute(self, state, vector, options):
-            limit = self.atol + self.rtol * norm(vector)
-
-            def advance(carry):
-                solution, _, steps = carry
-                gap = difference(vector, state.mv(solution))
-                return jax.tree.map(jnp.add, solution, gap), norm(gap), steps + 1
-
-            def goes_on(carry):
-                _, gap, steps = carry
-                return (gap > limit) & jnp.isfinite(gap) & (steps < self.max_steps)
-
-            start = (vector, limit + 1, jnp.zeros((), jnp.int32))
-            solution, _, steps = jax.lax.while_loop(goes_on, advance, start)
-            return solution, lineax.RESULTS.successful, {"num_steps": steps}
-
-    class Careful(Solver):
-        """Another solver, with NaN in place of what is no solution."""
-
-        solver: lineax.GMRES
-
         def compute(self, state, vector, options):
             solution, _, stats = self.solver.compute(state, vector, {})
             gap = norm(difference(vector, state.mv(solution)))
@@ -245,4 +239,4 @@ def _solvers():
             solution = jax.tree.map(lambda x: jnp.where(sound, x, jnp.nan), solution)
             return solution, lineax.RESULTS.successful, stats
 
-    return SimpleNamespace(Neumann=Neumann, Careful=Careful)
+    return Careful

@@ -12,7 +12,7 @@ from .hopfield import HopfieldAttention
 from .projections import as_share, checked_rows, each, mapped
 
 
-class _Part(eqx.Module):
+class Residual(eqx.Module):
     """x + f(x) with dropout, and a layer norm before f or after the sum."""
 
     norm: eqx.nn.LayerNorm
@@ -20,13 +20,14 @@ class _Part(eqx.Module):
     norm_first: bool = eqx.field(static=True)
 
     def __call__(self, rows, function, key, inference):
+        """The rows with what the function adds to them."""
         inner = each(self.norm, rows) if self.norm_first else rows
         change = self.drop(function(inner), key=key, inference=inference)
         rows = rows + change.astype(rows.dtype)
         return rows if self.norm_first else each(self.norm, rows)
 
 
-class _Feedforward(eqx.Module):
+class Feedforward(eqx.Module):
     """Two linear maps with an activation between them."""
 
     wide: eqx.nn.Linear
@@ -41,6 +42,7 @@ class _Feedforward(eqx.Module):
         self.drop, self.activation = eqx.nn.Dropout(dropout), activation
 
     def __call__(self, rows, key, inference):
+        """The rows through both maps."""
         inner = self.activation(mapped(self.wide, rows))
         return mapped(self.narrow, self.drop(inner, key=key, inference=inference))
 
@@ -71,9 +73,9 @@ class EncoderBlock(eqx.Module):
     """
 
     attention: HopfieldAttention
-    feedforward: _Feedforward
-    around_attention: _Part
-    around_feedforward: _Part
+    feedforward: Feedforward
+    around_attention: Residual
+    around_feedforward: Residual
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class EncoderBlock(eqx.Module):
         dropout = as_share("dropout", dropout)
         activation = jax.nn.relu if activation is None else activation
         self.attention = attention
-        self.feedforward = _Feedforward(size, feedforward, dropout, activation, one_key(key))
+        self.feedforward = Feedforward(size, feedforward, dropout, activation, one_key(key))
         self.around_attention = _part(size, dropout, norm_first)
         self.around_feedforward = _part(size, dropout, norm_first)
 
@@ -134,10 +136,10 @@ class DecoderBlock(eqx.Module):
 
     attention: HopfieldAttention
     cross: HopfieldAttention
-    feedforward: _Feedforward
-    around_attention: _Part
-    around_cross: _Part
-    around_feedforward: _Part
+    feedforward: Feedforward
+    around_attention: Residual
+    around_cross: Residual
+    around_feedforward: Residual
 
     def __init__(
         self,
@@ -159,7 +161,7 @@ class DecoderBlock(eqx.Module):
         dropout = as_share("dropout", dropout)
         activation = jax.nn.relu if activation is None else activation
         self.attention, self.cross = attention, cross
-        self.feedforward = _Feedforward(size, feedforward, dropout, activation, one_key(key))
+        self.feedforward = Feedforward(size, feedforward, dropout, activation, one_key(key))
         self.around_attention = _part(size, dropout, norm_first)
         self.around_cross = _part(size, dropout, norm_first)
         self.around_feedforward = _part(size, dropout, norm_first)
@@ -217,7 +219,7 @@ def _rows(block, rows):
 
 
 def _part(size, dropout, norm_first):
-    return _Part(eqx.nn.LayerNorm(size), eqx.nn.Dropout(dropout), bool(norm_first))
+    return Residual(eqx.nn.LayerNorm(size), eqx.nn.Dropout(dropout), bool(norm_first))
 
 
 def _keys(key, count):

@@ -187,7 +187,7 @@ class FastWeight(eqx.Module):
         """p, the number of features of a key."""
         return self._count(self.key_size)
 
-    def __call__(self, x: ArrayLike, *, mask: ArrayLike | None = None) -> Float[Array, "L o"]:
+    def __call__(self, x: ArrayLike, *, mask=None) -> Float[Array, "L o"]:
         """What each token reads of those up to it, from an empty memory.
 
         **Arguments:**
@@ -214,7 +214,7 @@ class FastWeight(eqx.Module):
         x: ArrayLike,
         state: FastWeightState | None = None,
         *,
-        mask: ArrayLike | None = None,
+        mask=None,
     ) -> tuple[Float[Array, "L o"], FastWeightState]:
         """As `__call__`, from a state, and the state after the last token.
 

@@ -83,7 +83,9 @@ class GraphEnergyTransformer(eqx.Module):
         heads = [block.attention.queries.shape[0] for block in self.blocks]
         self.weights = tuple(jnp.ones((h, _KINDS)) for h in heads)
         seen = size if read == "graph" else 2 * size
-        self.head = eqx.nn.MLP(seen, classes, size, 1, key=keys[3])
+        self.head = eqx.nn.MLP(
+            seen, classes, size, 1, final_activation=jax.nn.identity, key=keys[3]
+        )
 
     def __call__(
         self,

@@ -24,7 +24,7 @@ from ..dynamics.base import AbstractDynamics
 from ..separation import AbstractSeparation, Softmax
 from ..separation.attention import is_softmax
 from ..similarity import Dot
-from ..stores.checks import check_domain
+from ..stores.checks import check_domain, why_no_energy
 from ..stores.rows import Memory
 from . import association
 from .projections import as_share, chosen, linear, mapped, normal
@@ -38,7 +38,7 @@ class Association(NamedTuple):
     - `output` (S, o): what the layer gives.
     - `state` (H, S, z): the states that values were read for, in key space.
     - `weights` (H, S, N): the association matrix of these states, before dropout.
-    - `energy` (H, S): ½|state|² − Φ of these states; NaN where the separation has no potential.
+    - `energy` (H, S): ½|state|² − Φ of these states; NaN where the layer `lacks_energy`.
     - `effective` (H, S): how many memories share the weight, (Σ w)²/Σ w².
     """
 
@@ -287,6 +287,8 @@ class HopfieldAttention(eqx.Module):
         read = association.attended(self, given, state, given.values)
         weights = association.weights(self, given, state)
         energy = 0.5 * jnp.sum(jnp.square(state), axis=-1) - read.potential
+        if self.lacks_energy is not None:
+            energy = jnp.full_like(energy, jnp.nan)
         mass, square = jnp.sum(weights, axis=-1), jnp.sum(jnp.square(weights), axis=-1)
         effective = jnp.square(mass) / jnp.where(square == 0, 1.0, square)
         return Association(self._output(read.value, query), state, weights, energy, effective)
@@ -312,13 +314,19 @@ class HopfieldAttention(eqx.Module):
 
         **Returns:** shape (H, S).
 
-        **Raises:** `NoEnergyError` where the separation has no potential.
+        **Raises:** `NoEnergyError` where no step is known to descend it; the reason is
+        `lacks_energy`.
         """
-        if self.separation.lacks_potential is not None:
-            raise NoEnergyError(self.separation.lacks_potential)
+        if self.lacks_energy is not None:
+            raise NoEnergyError(self.lacks_energy)
         given = association.inputs(self, query, keys, None, mask=mask, causal=causal, valued=False)
         read = association.attended(self, given, given.states)
         return 0.5 * jnp.sum(jnp.square(given.states), axis=-1) - read.potential
+
+    @property
+    def lacks_energy(self) -> str | None:
+        """Why no energy is known to descend under a step; `None` where one is."""
+        return why_no_energy(Dot(), self.separation, "sum")
 
     def memory(self, keys, values=None, *, head: int = 0, filled=None) -> Memory:
         """One head as an `attrax.Memory` of its keys, for queries in key space.

@@ -81,7 +81,7 @@ def linear_attention(
     values: ArrayLike,
     feature_map: Callable,
     *,
-    mask: ArrayLike | None = None,
+    mask=None,
 ) -> Float[Array, "s v"]:
     """o_t = Σ_n φ(q_t)·φ(k_n) v_n / Σ_n φ(q_t)·φ(k_n), in (S + N) m (d + v) operations.
 
@@ -114,7 +114,7 @@ def causal_linear_attention(
     values: ArrayLike,
     feature_map: Callable,
     *,
-    mask: ArrayLike | None = None,
+    mask=None,
     state: LinearAttentionState | None = None,
     chunk: int = 128,
 ) -> tuple[Float[Array, "s v"], LinearAttentionState]:

@@ -133,7 +133,7 @@ class Performer(eqx.Module):
         keys: ArrayLike | None = None,
         values: ArrayLike | None = None,
         *,
-        mask: ArrayLike | None = None,
+        mask=None,
     ) -> Float[Array, "s o"]:
         """Outputs of all tokens.
 
@@ -160,7 +160,7 @@ class Performer(eqx.Module):
         keys: ArrayLike | None = None,
         values: ArrayLike | None = None,
         *,
-        mask: ArrayLike | None = None,
+        mask=None,
     ) -> tuple[Float[Array, "s o"], LinearAttentionState]:
         """Outputs of the next tokens, one or more, and the state after them.
 

@@ -73,8 +73,9 @@ class PrototypeLayer(eqx.Module):
         """
         row = self._row(row)
         scores = Euclidean()(self.prototypes, row)
-        logits = self.beta * scores.reshape(self.classes, -1)
-        return jax.nn.logsumexp(logits, axis=-1) - jax.nn.logsumexp(logits)
+        logits = self.beta.astype(scores.dtype) * scores.reshape(self.classes, -1)
+        wide = jax.nn.logsumexp(logits, axis=-1) - jax.nn.logsumexp(logits)
+        return wide.astype(row.dtype)
 
     def energy(self, row: ArrayLike) -> Float[Array, ""]:
         """E = −ln Σ_μ exp(−½β |k_μ − x|²)/β of one row: high where no prototype is near."""
