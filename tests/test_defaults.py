@@ -126,6 +126,7 @@ DEFAULTS = {
             "bias": True,
         },
         "PrototypeLayer": {"per_class": 1, "beta": 1.0},
+        "SDMClassifier": {"k": 10},
         "causal_linear_attention": {"chunk": 128},
         "fast_weights": {"rule": "delta", "chunk": "auto"},
         "from_hflayers": {"scaling_as_released": False},

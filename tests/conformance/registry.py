@@ -45,6 +45,7 @@ SEPARATIONS = {
     "top_power": sep.TopK(2, sep.Power(2)),
     "top_entmax": sep.TopK(4, sep.Entmax(1.5, 3.0)),
     "top_identity": sep.TopK(3, sep.Identity()),
+    "top_subtract": sep.TopKSubtract(3),
     "sum_power": sep.SumNormalised(sep.Power(2)),
     "sum_rectified": sep.SumNormalised(sep.Power(3, rectified=True)),
     "sum_exponential": sep.SumNormalised(sep.Exponential(2.0)),

@@ -57,6 +57,7 @@ FAST = nn.FastWeight(5, key=KEY)
 PERFORMER = nn.Performer(5, count=8, causal=True, key=KEY)
 MIXER = nn.HopfieldMixer(6, 5, key=KEY)
 IMIXER = nn.IMixer(6, 5, tied=True, activation="relu", n_iter=dynamics.FixedPoint(), key=KEY)
+DISTRIBUTED = nn.SDMClassifier(5, 8, 3, k=2, switch=50.0, key=KEY)
 OF_IMAGES = nn.MixerClassifier((4, 6), 3, patch=2, channels=4, depth=1, key=KEY)
 WEIGHED = {"queries": TABLE, "keys": TABLE[::-1], "values": TABLE / 2}
 READ = {"query": TABLE, "keys": TABLE[::-1], "values": TABLE / 2}
@@ -478,6 +479,12 @@ CALLS = {
     ),
     "PrototypeLayer.__call__": (PROTOTYPES, {"row": ROW}),
     "PrototypeLayer.energy": (PROTOTYPES.energy, {"row": ROW}),
+    "SDMClassifier": (
+        lambda switch: nn.SDMClassifier(5, 8, 3, k=2, switch=switch, key=KEY),
+        {"switch": 50.0},
+    ),
+    "SDMClassifier.__call__": (DISTRIBUTED, {"row": ROW}),
+    "SDMClassifier.weights": (DISTRIBUTED.weights, {"row": ROW}),
     "EncoderBlock.__call__": (ENCODER, {"rows": TABLE}),
     "DecoderBlock.__call__": (DECODER, {"rows": TABLE, "encoded": TABLE[::-1]}),
     "EnergyTransformer": (

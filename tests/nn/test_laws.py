@@ -38,6 +38,12 @@ def rows(*shape, seed=1):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
+def examples(layer, *shape):
+    """Rows of a kind that a layer takes."""
+    drawn = rows(*shape)
+    return np.abs(drawn) if isinstance(layer, nn.SDMClassifier) else drawn
+
+
 def bare(separation):
     """A layer whose states and keys are the rows that it is given, and the separation it has."""
     layer = HopfieldAttention(D, project=(), separation=separation, key=KEY)
@@ -115,6 +121,7 @@ LAYERS = {
     "pooling": (nn.HopfieldPooling(D, quantity=2, attention=MAPPED, key=KEY), (S, D)),
     "lookup": (nn.HopfieldLookup(D, memories=4, deviation=0.5, key=KEY), (S, D)),
     "prototypes": (nn.PrototypeLayer(D, classes=3, key=KEY), (D,)),
+    "sparse distributed": (nn.SDMClassifier(D, 9, 3, k=3, switch=50.0, key=KEY), (D,)),
     "encoder": (eqx.nn.inference_mode(nn.EncoderBlock(MAPPED, feedforward=8, key=KEY)), (S, D)),
     "fast weights": (nn.FastWeight(D, heads=2, key=KEY), (S, D)),
     "fast weights, DPFP": (nn.FastWeight(D, feature_map=DPFP(2), norm="sum", key=KEY), (S, D)),
@@ -160,7 +167,7 @@ def cast(layer, dtype):
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_batch_is_its_examples_compiled_or_not_with_slopes_for_all_that_learns(name):
     layer, shape = LAYERS[name]
-    batch = rows(4, *shape)
+    batch = examples(layer, 4, *shape)
     together = jitted(batched, layer, batch)
     np.testing.assert_allclose(output(layer, batch[1]), together[1], atol=2e-5)
     slopes = jax.tree.leaves(slopes_at(layer, batch)[1])
@@ -172,7 +179,7 @@ def test_a_batch_is_its_examples_compiled_or_not_with_slopes_for_all_that_learns
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_batch_spread_over_two_devices_has_the_same_loss_and_slopes(name):
     layer, shape = LAYERS[name]
-    batch = rows(4, *shape)
+    batch = examples(layer, 4, *shape)
     mesh = jax.make_mesh((2,), ("examples",), axis_types=(jax.sharding.AxisType.Auto,))
     arrays, rest = eqx.partition(layer, eqx.is_array)
 
@@ -202,7 +209,7 @@ def test_a_batch_spread_over_two_devices_has_the_same_loss_and_slopes(name):
 @pytest.mark.parametrize("name", LAYERS)
 def test_double_precision_agrees_with_single(name):
     layer, shape = LAYERS[name]
-    x = rows(*shape)
+    x = examples(layer, *shape)
     single = jitted(output, layer, x)
     with jax.enable_x64(True):
         double = jitted(output, cast(layer, np.float64), x.astype(np.float64))
@@ -213,7 +220,7 @@ def test_double_precision_agrees_with_single(name):
 @pytest.mark.parametrize("name", LAYERS)
 def test_half_precision_in_half_precision_out(name):
     layer, shape = LAYERS[name]
-    half, x = cast(layer, jnp.bfloat16), rows(*shape).astype(jnp.bfloat16)
+    half, x = cast(layer, jnp.bfloat16), examples(layer, *shape).astype(jnp.bfloat16)
     out = jitted(output, half, x)
     assert out.dtype == jnp.bfloat16
     exact = np.asarray(jitted(output, cast(half, np.float32), x.astype(np.float32)))

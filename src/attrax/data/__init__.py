@@ -21,3 +21,4 @@ from .known import known_rows as known_rows
 from .load import available as available
 from .load import load as load
 from .patterns import random_patterns as random_patterns
+from .tasks import split_by_class as split_by_class

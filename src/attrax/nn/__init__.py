@@ -27,5 +27,6 @@ from .performer import Performer as Performer
 from .pooling import HopfieldLookup as HopfieldLookup
 from .pooling import HopfieldPooling as HopfieldPooling
 from .prototypes import PrototypeLayer as PrototypeLayer
+from .sparse_distributed import SDMClassifier as SDMClassifier
 from .spectral import soft_spectral_normalise as soft_spectral_normalise
 from .spectral import spectral_norm as spectral_norm

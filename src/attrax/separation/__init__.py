@@ -24,3 +24,4 @@ from .symmetric import ElementarySymmetric as ElementarySymmetric
 from .threshold import Threshold as Threshold
 from .top import Max as Max
 from .top import TopK as TopK
+from .top import TopKSubtract as TopKSubtract
