@@ -65,9 +65,21 @@ DEFAULTS = {
         "Langevin": {"adjusted": True},
     },
     "learning": {
+        "AffineThreeFactor": {
+            "key_input": (1.0, 0.0),
+            "key_activity": (0.0, 1.0),
+            "value_activity": (1.0, 0.0),
+            "value_target": (1.0, 0.0),
+            "key_rate": 1.0,
+            "value_rate": 1.0,
+            "decay": 1.0,
+            "skip_stable": True,
+        },
         "Hebb": {"units": "signs"},
         "Perceptron": {"margin": 0.0, "max_epochs": 1000, "symmetric": False, "partial": False},
         "PseudoInverse": {"dependent": "error"},
+        "SequentialSlots": {"advance": "step"},
+        "ThreeFactor": {"decay": 1.0, "skip_stable": True, "clipped": True},
     },
     "nn": {
         "DecoderBlock": {"feedforward": 2048, "dropout": 0.1, "norm_first": False},

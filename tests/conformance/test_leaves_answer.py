@@ -39,7 +39,9 @@ ROOTS = (
     dynamics.AbstractDynamics,
     hierarchical.AbstractLagrangian,
     hierarchical.AbstractSynapse,
+    learning.AbstractPlasticity,
     learning.AbstractRule,
+    learning.AbstractSlotSelector,
     separation.AbstractSeparation,
     similarity.AbstractCentroid,
     similarity.AbstractSimilarity,
@@ -49,6 +51,7 @@ ROOTS = (
 # What may ask for one certain class, and why.
 CLASSES = {
     ("evaluate/landscapes.py", "Memory"): "rows with values are drawn by the energy of their keys",
+    ("learning/plasticity.py", "Memory"): "slots are places for rows, which no other store has",
     ("learning/rules.py", "MatrixMemory"): "a rule writes couplings, which no other store has",
     ("models/hopfield.py", "MatrixMemory"): "couplings become the synapse of a network",
     ("training/parameters.py", "HierarchicalMemory"): "its frozen parts are named, and no field's",

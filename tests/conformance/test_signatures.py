@@ -45,6 +45,7 @@ STORED = attrax.MatrixMemory(MATRIX)
 BINARY = models.dense_memory(SIGNS)
 PAIRS = models.ProductKeyMemory(TABLE, TABLE[:4], separation=sep.TopK(3, sep.Softmax(0.1)))
 GROUPS = models.ManyBodyMemory(SIGNS)
+SLOTS = learning.ThreeFactor().begin(models.plastic_memory(3, 5))
 CLASSIFIER = models.DenseClassifier(rng.normal(size=(3, 7)) / 9, 2, 2, temperature=1.0)
 
 ATTENTION = nn.HopfieldAttention(5, deviation=0.5, key=KEY)
@@ -87,6 +88,11 @@ def learnt(images, labels):
     return models.train_dense_classifier(
         CLASSIFIER, images, labels, epochs=1, power=1, batch_size=3, key=KEY
     )
+
+
+def written(function, **given):
+    state, reads = function(SLOTS, **given)
+    return state.memory, reads
 
 
 # Each function, as one of its numbers, and numbers that it takes.
@@ -249,6 +255,25 @@ CALLS = {
         ),
         {"pattern": SIGNS[2] > 0},
     ),
+    "RandomSlots": (learning.RandomSlots, {"probability": 0.25}),
+    "ThreeFactor": (lambda decay: learning.ThreeFactor(decay=decay), {"decay": 0.5}),
+    "AffineThreeFactor": (
+        lambda **given: learning.AffineThreeFactor(**given),
+        {
+            **dict.fromkeys(("key_input", "key_activity"), np.array([0.5, 0.25])),
+            **dict.fromkeys(("value_activity", "value_target"), np.array([2.0, 0.25])),
+            **{"key_rate": 0.5, "value_rate": 0.25, "decay": 0.75},
+        },
+    ),
+    "AbstractPlasticity.step": (
+        lambda **given: written(learning.ThreeFactor().step, **given),
+        {"input": ROW, "target": ROW[::-1], "store": 0.5},
+    ),
+    "AbstractPlasticity.run": (
+        lambda **given: written(learning.ThreeFactor().run, **given),
+        {"inputs": TABLE, "targets": TABLE[::-1], "store": np.arange(6) / 8},
+    ),
+    "plastic_memory": (lambda beta: models.plastic_memory(3, 5, beta=beta), {"beta": 0.5}),
     "critical_load": (theory.critical_load, {"temperature": 0.25}),
     "transition_load": (theory.transition_load, {"temperature": 0.25}),
     "spin_glass_temperature": (theory.spin_glass_temperature, {"load": 0.25}),

@@ -31,6 +31,7 @@ from .layered import PoolingLayer as PoolingLayer
 from .layered import blocks_and_rules as blocks_and_rules
 from .layered import layered as layered
 from .modern import modern_memory as modern_memory
+from .plastic import plastic_memory as plastic_memory
 from .random_features import random_feature_memory as random_feature_memory
 from .simplicial import simplicial_network as simplicial_network
 from .simplicial import skeleton_memory as skeleton_memory
