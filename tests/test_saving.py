@@ -341,6 +341,7 @@ OTHERS = {
     ),
     "features": attrax.models.random_feature_memory(ROWS, 0.5, 6, key=jax.random.key(0)),
     "locations": attrax.models.SparseDistributedMemory(np.where(ROWS > 0, 1, 0), 2),
+    "scaffold": attrax.models.scaffold_memory(ROWS.shape[1], 6, 2, 9, key=jax.random.key(0)),
 }
 
 

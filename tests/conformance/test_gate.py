@@ -202,6 +202,7 @@ KEYED = {
     "random_directions": "sim.random_directions(4, 2, key=0)",
     "random_feature_memory": "models.random_feature_memory(SIGNS, 1.0, 2, key=0)",
     "random_simplices": "models.random_simplices(4, {1: 2}, key=0)",
+    "scaffold_memory": "models.scaffold_memory(4, key=0)",
     "sparse_distributed_memory": "models.sparse_distributed_memory(4, 2, 1, key=0)",
 }
 

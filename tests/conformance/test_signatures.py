@@ -28,6 +28,7 @@ SIGNS = np.where(rng.random((3, 8)) < 0.5, -1.0, 1.0)
 SETS = models.random_simplices(8, {1: 9, 2: 11}, key=KEY)
 SETWISE = models.simplicial_network(SIGNS, SETS)
 BITS = (SIGNS > 0).astype(float)
+SCAFFOLD = models.scaffold_memory(8, 6, 2, 9, key=KEY)
 HARD = models.sparse_distributed_memory(8, 20, 3, key=KEY).write(BITS)
 FEATURES = sim.RandomFeatures(5, 3, 0.5, key=KEY)
 SUMMED = models.RandomFeatureMemory(FEATURES).write(TABLE)
@@ -238,14 +239,20 @@ CALLS = {
     ),
     **{
         f"{rule.__name__}.__call__": (rule(), {"patterns": SIGNS})
-        for rule in (learning.Hebb, learning.PseudoInverse, learning.Storkey, learning.Perceptron)
+        for rule in (
+            learning.Hebb,
+            learning.BoundedHebb,
+            learning.PseudoInverse,
+            learning.Storkey,
+            learning.Perceptron,
+        )
     },
     **{
         f"{rule.__name__}.write": (
             lambda pattern, rule=rule: rule().write(rule()(SIGNS[:2]), pattern),
             {"pattern": SIGNS[2]},
         )
-        for rule in (learning.Hebb, learning.PseudoInverse, learning.Storkey)
+        for rule in (learning.Hebb, learning.BoundedHebb, learning.PseudoInverse, learning.Storkey)
     },
     "SparseHebb": (learning.SparseHebb, {"activity": 0.25, "threshold": 0.5}),
     "SparseHebb.__call__": (learning.SparseHebb(), {"patterns": SIGNS > 0}),
@@ -274,6 +281,15 @@ CALLS = {
         {"inputs": TABLE, "targets": TABLE[::-1], "store": np.arange(6) / 8},
     ),
     "plastic_memory": (lambda beta: models.plastic_memory(3, 5, beta=beta), {"beta": 0.5}),
+    "information_curve": (
+        lambda patterns, sizes, synapses, cues: evaluate.information_curve(
+            SCAFFOLD, patterns, sizes, synapses=synapses, cues=cues
+        ),
+        {"patterns": SIGNS, "sizes": np.array([1, 3]), "synapses": 64.0, "cues": SIGNS[::-1]},
+    ),
+    "scaffold_overlap": (theory.scaffold_overlap, {"patterns": 400.0, "hidden": 300.0}),
+    "scaffold_information": (theory.scaffold_information, {"patterns": 400.0, "hidden": 300.0}),
+    "overlap_information": (theory.overlap_information, {"overlap": 0.5}),
     "critical_load": (theory.critical_load, {"temperature": 0.25}),
     "transition_load": (theory.transition_load, {"temperature": 0.25}),
     "spin_glass_temperature": (theory.spin_glass_temperature, {"load": 0.25}),
@@ -391,6 +407,20 @@ CALLS = {
     "SparseDistributedMemory.reached": (HARD.reached, {"query": BITS[0]}),
     "SparseDistributedMemory.write": (HARD.write, {"keys": BITS, "values": BITS}),
     "SparseDistributedMemory.remove": (HARD.remove, {"keys": BITS, "values": BITS}),
+    "ScaffoldMemory": (
+        lambda projection, order, ridge, cue_ridge: models.ScaffoldMemory(
+            projection, 1, 5, order=order, ridge=ridge, cue_ridge=cue_ridge
+        ),
+        {"projection": TABLE, "order": np.arange(5)[::-1], "ridge": 0.5, "cue_ridge": 2.0},
+    ),
+    "ScaffoldMemory.__call__": (SCAFFOLD, {"query": SIGNS[0]}),
+    "ScaffoldMemory.write": (SCAFFOLD.write, {"patterns": SIGNS}),
+    "scaffold_memory": (
+        lambda ridge, cue_ridge: models.scaffold_memory(
+            5, 6, 2, 9, ridge=ridge, cue_ridge=cue_ridge, key=KEY
+        ),
+        {"ridge": 0.5, "cue_ridge": 2.0},
+    ),
     "ManyBodyMemory": (models.ManyBodyMemory, {"patterns": TABLE, "scale": 0.5}),
     "ManyBodyMemory.__call__": (GROUPS, {"query": SIGNS[0]}),
     "ManyBodyMemory.energy": (GROUPS.energy, {"query": SIGNS[0]}),

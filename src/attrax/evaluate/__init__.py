@@ -26,6 +26,8 @@ from .fixed_points import FixedPointKind as FixedPointKind
 from .fixed_points import FixedPoints as FixedPoints
 from .fixed_points import classify_fixed_points as classify_fixed_points
 from .fixed_points import metastable_size as metastable_size
+from .information import InformationCurve as InformationCurve
+from .information import information_curve as information_curve
 from .overlaps import bit_error as bit_error
 from .overlaps import overlap as overlap
 from .random_energies import SoftmaxReads as SoftmaxReads

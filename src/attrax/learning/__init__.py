@@ -1,5 +1,6 @@
 """Learning rules: how patterns are stored in couplings, and streams in the slots of a memory."""
 
+from .bounded import BoundedHebb as BoundedHebb
 from .hebb import Hebb as Hebb
 from .hebb import SparseHebb as SparseHebb
 from .perceptron import Perceptron as Perceptron

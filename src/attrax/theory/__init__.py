@@ -55,6 +55,9 @@ from .replica import hebb_free_energy as hebb_free_energy
 from .replica import hebb_order_parameters as hebb_order_parameters
 from .replica import spin_glass_temperature as spin_glass_temperature
 from .replica import transition_load as transition_load
+from .scaffold import overlap_information as overlap_information
+from .scaffold import scaffold_information as scaffold_information
+from .scaffold import scaffold_overlap as scaffold_overlap
 from .softmax import separation_rate as separation_rate
 from .softmax import softmax_basin as softmax_basin
 from .softmax import softmax_rate as softmax_rate
