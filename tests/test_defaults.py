@@ -154,6 +154,8 @@ DEFAULTS = {
         "dense_hebbian_critical_load": {"temperature": 0.0, "degree": 4, "entropy": 0.0},
         "dense_hebbian_first_step": {"degree": 4, "entropy": 0.0},
         "dense_hebbian_order_parameters": {"temperature": 0.0, "degree": 4, "entropy": 0.0},
+        "episodic_dwell": {"features": 0.0},
+        "episodic_strength": {"self_strength": 1.0},
         "exponential_flip_probability": {"damage": 0.0},
         "exponential_rate": {"damage": 0.0, "criterion": "all_patterns"},
         "fit_beta": {"form": "exact", "estimator": "least_squares"},

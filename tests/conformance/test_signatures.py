@@ -41,6 +41,9 @@ STARTS = {name: np.stack([state, state / 2]) for name, state in STATES.items()}
 LAYERS = {"seen": hier.Neurons(5), "hidden": hier.Neurons(6, hier.Tanh())}
 SYNAPSES = {("seen", "hidden"): hier.DenseSynapse(TABLE / 20)}
 NETWORK = hier.HierarchicalMemory(LAYERS, SYNAPSES)
+SLOWED = NETWORK.with_layer(
+    "slow", hier.Neurons(5), {("slow", "hidden"): hier.DenseSynapse(TABLE / 30)}
+)
 MEMORY = attrax.Memory(TABLE, separation=sep.Softmax(2.0))
 STORED = attrax.MatrixMemory(MATRIX)
 BINARY = models.dense_memory(SIGNS)
@@ -172,6 +175,29 @@ CALLS = {
             "beta": 2.0,
             "strength": 0.5,
         },
+    ),
+    "DelayedMemory": (
+        lambda tau, gain: hier.DelayedMemory(SLOWED, "slow", "seen", tau, gain),
+        {"tau": 8.0, "gain": 0.5},
+    ),
+    "DelayedMemory.at_delay": (
+        hier.DelayedMemory(SLOWED, "slow", "seen").at_delay,
+        {"delay": np.arange(5) / 4},
+    ),
+    "episodic_memory": (
+        models.episodic_memory,
+        {
+            "patterns": SIGNS,
+            "transitions": np.eye(3, k=1),
+            "self_strength": 0.5,
+            "cross_strength": 0.25,
+            "gain": 2.0,
+            "delay": 8.0,
+        },
+    ),
+    "transition_graph": (
+        lambda sequences: models.transition_graph(list(sequences)),
+        {"sequences": np.array([[0, 1, 2], [3, 4, 5]])},
     ),
     "effective_energy": (
         lambda states: models.effective_energy(NETWORK, {"seen": states}, "hidden"),
@@ -307,6 +333,15 @@ CALLS = {
         theory.exponential_flip_probability,
         {"log_n_patterns": 3.0, "d": 20, "damage": 0.25},
     ),
+    "episodic_strength": (
+        theory.episodic_strength,
+        {"cross_strength": 0.75, "gain": 8.0, "self_strength": 0.5},
+    ),
+    "episodic_dwell": (
+        theory.episodic_dwell,
+        {"strength": 4.0, "delay": 16.0, "features": 1.0, "cycle": 5.0},
+    ),
+    "episodic_first_dwell": (theory.episodic_first_dwell, {"strength": 4.0, "delay": 16.0}),
     "dense_capacity": (theory.dense_capacity, {"d": 100, "degree": 3, "error": 0.25}),
     "dense_flip_probability": (
         theory.dense_flip_probability,

@@ -5,6 +5,8 @@ from .convexity import ConvexFunction as ConvexFunction
 from .convexity import check_convex as check_convex
 from .convolution import ConvolutionSynapse as ConvolutionSynapse
 from .convolution import PoolingSynapse as PoolingSynapse
+from .delayed import DelayedMemory as DelayedMemory
+from .delayed import DelayedSpace as DelayedSpace
 from .dense import BiasSynapse as BiasSynapse
 from .dense import DenseSynapse as DenseSynapse
 from .dense import HyperSynapse as HyperSynapse

@@ -55,7 +55,7 @@ class LayerSpace(Measured, Noisy, Relaxing, Sweeping):
 
     def read(self, states: States) -> Reading:
         """x + (τ_slowest/τ)(pull − x), so that time is in units of the slowest layer's τ."""
-        pulled = self.memory.pull(self._full(states))
+        pulled = self.memory.pull(self.full(states))
         slowest = max(self.memory.neurons[name].tau for name in states)
 
         def scaled(name, state):
@@ -67,14 +67,14 @@ class LayerSpace(Measured, Noisy, Relaxing, Sweeping):
 
     def rest(self, states: States) -> States:
         """The pull itself, whatever the time constants: where a state at rest is."""
-        return self._held(self._dynamic(self.memory.pull(self._full(states))))
+        return self._held(self._dynamic(self.memory.pull(self.full(states))))
 
     def relax(self, states: States) -> States:
         """Every layer to its best state given the others, in turn, memory first.
 
         **Raises:** `ValueError` where no exact update of a layer is known.
         """
-        return self._held(self._dynamic(self.memory.relax(self._full(states))))
+        return self._held(self._dynamic(self.memory.relax(self.full(states))))
 
     def sweep(self, states: States, key: Any = None) -> States:
         """Every neuron to its best state given all others, one after another.
@@ -86,7 +86,7 @@ class LayerSpace(Measured, Noisy, Relaxing, Sweeping):
 
         **Raises:** `ValueError` where no exact update of a neuron is known.
         """
-        return self._dynamic(swept(self.memory, self._full(states), self._held, key))
+        return self._dynamic(swept(self.memory, self.full(states), self._held, key))
 
     def energy(self, states: States) -> Float[Array, ""]:
         """The network's energy.
@@ -95,34 +95,39 @@ class LayerSpace(Measured, Noisy, Relaxing, Sweeping):
         """
         if self.lacks_energy is not None:
             raise NoEnergyError(self.lacks_energy)
-        return self.memory.energy(self._full(states))
+        return self.memory.energy(self.full(states))
 
     def magnitude(self, states: States) -> Float[Array, ""]:
         """The size of the largest term of the energy, by which its rounding is measured."""
-        parts = self.memory.energies(self._full(states))
+        parts = self.memory.energies(self.full(states))
         return jnp.max(jnp.abs(jnp.stack(list(parts.values()))))
 
     def answer(self, states: States, reading: Reading | None = None) -> Answer:
         """What the end of a run stands for: the activation of the visible layer there."""
         energy = None if self.lacks_energy is not None else self.energy(states)
-        return Answer(self._seen(states), energy, self.memory.sharing(self._full(states)))
+        return Answer(self._seen(states), energy, self.memory.sharing(self.full(states)))
 
     def record(self, path: States) -> Float[Array, "s d"]:
         """The activation of the visible layer along a path, the start first."""
         return jax.lax.map(self._seen, path)
 
+    def full(self, states: States) -> States:
+        """The states with those of layers that are clamped as a whole.
+
+        **Arguments:**
+
+        - `states`: of the layers that move.
+        """
+        still = [name for name in self.memory.names if self.memory.neurons[name].whole]
+        return {**states, **{name: self._start(name) for name in still if name not in states}}
+
     def _seen(self, states: States) -> Float[Array, " d"]:
         name = self.memory.visible
-        return self.memory.neurons[name].activation(self._full(states)[name]).reshape(-1)
+        return self.memory.neurons[name].activation(self.full(states)[name]).reshape(-1)
 
     def _dynamic(self, states: States) -> States:
         layers = self.memory.neurons
         return {n: x for n, x in states.items() if layers[n].tau > 0 and not layers[n].whole}
-
-    def _full(self, states: States) -> States:
-        """The states with those of layers that are clamped as a whole."""
-        still = [name for name in self.memory.names if self.memory.neurons[name].whole]
-        return {**states, **{name: self._start(name) for name in still if name not in states}}
 
     def _start(self, name: str) -> Array:
         """Where a layer that is held starts."""

@@ -17,6 +17,8 @@ from .diffusion import diffusion_memory as diffusion_memory
 from .diffusion import diffusion_sampler as diffusion_sampler
 from .diffusion import diffusion_score as diffusion_score
 from .distributed import sparse_distributed_memory as sparse_distributed_memory
+from .episodic import episodic_memory as episodic_memory
+from .episodic import transition_graph as transition_graph
 from .fenchel_young import fenchel_young_memory as fenchel_young_memory
 from .hopfield import dense_memory as dense_memory
 from .hopfield import exponential_memory as exponential_memory

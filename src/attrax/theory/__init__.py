@@ -20,6 +20,9 @@ from .distributed import critical_distance as critical_distance
 from .distributed import fit_beta as fit_beta
 from .distributed import optimal_radius as optimal_radius
 from .distributed import signal_to_noise as signal_to_noise
+from .episodic import episodic_dwell as episodic_dwell
+from .episodic import episodic_first_dwell as episodic_first_dwell
+from .episodic import episodic_strength as episodic_strength
 from .exponential import entropy_gap as entropy_gap
 from .exponential import exponential_flip_probability as exponential_flip_probability
 from .exponential import exponential_rate as exponential_rate
