@@ -64,7 +64,8 @@ def shares(rule, memory, stream, asked, every, seeds):
 
         return jax.lax.scan(go, state, pieces)[1]
 
-    return jax.vmap(one)(stream, *asked, seeds)
+    queries, targets = asked
+    return jax.vmap(one)(stream, queries, targets, seeds)
 
 
 def seeds(run, draws) -> np.ndarray:
