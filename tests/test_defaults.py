@@ -63,6 +63,7 @@ DEFAULTS = {
         "Glauber": {"rule": "heat_bath", "order": "random", "seed": 0},
         "Iterate": {"damping": 1.0, "rtol": 1e-4, "atol": 1e-6, "max_steps": 100},
         "Langevin": {"adjusted": True},
+        "Replay": {"tolerance": 0.1},
     },
     "learning": {
         "AffineThreeFactor": {
@@ -176,6 +177,9 @@ DEFAULTS = {
         "overlap_rate": {"ensemble": "spherical"},
         "scaffold_information": {"rule": "pseudo_inverse"},
         "scaffold_overlap": {"rule": "pseudo_inverse"},
+        "mixed_sequence_capacity": {"criterion": "sequence", "log": False},
+        "sequence_capacity": {"criterion": "sequence", "log": False},
+        "sequence_flip_probability": {"exact": False},
         "separation_rate": {"overlap": 1.0, "ensemble": "spherical"},
         "softmax_basin": {"ensemble": "spherical"},
         "softmax_feature_error": {"kind": "positive"},

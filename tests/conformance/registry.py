@@ -221,6 +221,7 @@ NO_INSTANCES = {
     "RectifiedFeatures",
     "SoftmaxFeatures",
     "random_directions",
+    "whitened",
     # Where weighted rows agree is tried with the similarities that have it.
     "WeightedMean",
     "WeightedMedian",

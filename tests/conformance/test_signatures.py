@@ -50,6 +50,7 @@ BINARY = models.dense_memory(SIGNS)
 PAIRS = models.ProductKeyMemory(TABLE, TABLE[:4], separation=sep.TopK(3, sep.Softmax(0.1)))
 GROUPS = models.ManyBodyMemory(SIGNS)
 SLOTS = learning.ThreeFactor().begin(models.plastic_memory(3, 5))
+FOLLOWING = models.sequence_memory(SIGNS, units="signs")
 CLASSIFIER = models.DenseClassifier(rng.normal(size=(3, 7)) / 9, 2, 2, temperature=1.0)
 
 ATTENTION = nn.HopfieldAttention(5, deviation=0.5, key=KEY)
@@ -343,6 +344,16 @@ CALLS = {
     ),
     "episodic_first_dwell": (theory.episodic_first_dwell, {"strength": 4.0, "delay": 16.0}),
     "dense_capacity": (theory.dense_capacity, {"d": 100, "degree": 3, "error": 0.25}),
+    "sequence_capacity": (theory.sequence_capacity, {"d": 100, "degree": 3}),
+    "mixed_sequence_capacity": (
+        theory.mixed_sequence_capacity,
+        {"d": 100, "strength": 2.5, "degree": 3, "hold_degree": 2},
+    ),
+    "sequence_kurtosis": (theory.sequence_kurtosis, {"n_patterns": 900, "d": 30, "degree": 2}),
+    "sequence_flip_probability": (
+        theory.sequence_flip_probability,
+        {"n_patterns": 900, "d": 100, "degree": 3},
+    ),
     "dense_flip_probability": (
         theory.dense_flip_probability,
         {"n_patterns": 900, "d": 100, "degree": 3},
@@ -460,6 +471,26 @@ CALLS = {
     "ManyBodyMemory.__call__": (GROUPS, {"query": SIGNS[0]}),
     "ManyBodyMemory.energy": (GROUPS.energy, {"query": SIGNS[0]}),
     "dense_hebbian_memory": (models.dense_hebbian_memory, {"examples": TABLE[None]}),
+    "SequenceMemory": (
+        lambda patterns, successors, strength, trace: models.SequenceMemory(
+            patterns,
+            successors,
+            similarity=sim.Dot(),
+            separation=sep.Softmax(0.5),
+            hold=sep.Softmax(0.5),
+            strength=strength,
+            trace=trace,
+        ),
+        {"patterns": TABLE, "successors": TABLE[::-1], "strength": 0.5, "trace": ROW},
+    ),
+    "SequenceMemory.__call__": (FOLLOWING, {"query": SIGNS[0]}),
+    "sequence_memory": (
+        lambda patterns, strength, trace: models.sequence_memory(
+            patterns, sep.Softmax(0.5), similarity=sim.Dot(), strength=strength, trace=trace
+        ),
+        {"patterns": TABLE, "strength": 0.5, "trace": ROW},
+    ),
+    "whitened": (sim.whitened, {"patterns": TABLE}),
     "dataset_entropy": (theory.dataset_entropy, {"quality": 0.5, "examples": 4.0}),
     "unsupervised_load": (
         theory.unsupervised_load,

@@ -15,3 +15,4 @@ from .glauber import Glauber as Glauber
 from .iterate import Iterate as Iterate
 from .iterate import OneRead as OneRead
 from .langevin import Langevin as Langevin
+from .replay import Replay as Replay

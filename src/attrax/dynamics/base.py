@@ -44,6 +44,8 @@ class Outcome(eqx.Module):
     stalled: ClassVar["Outcome"]
     diverged: ClassVar["Outcome"]
     unreached: ClassVar["Outcome"]
+    replayed: ClassVar["Outcome"]
+    lost: ClassVar["Outcome"]
 
     def __class_getitem__(cls, outcome: "Outcome") -> str:
         """The text of a single one; "traced" under jit."""
@@ -160,6 +162,13 @@ _TEXTS = {
     "unreached": (
         "Out of reach: no memory weighs anything for the state, which stays where it is. Lower "
         "beta, so that memories reach further, or start nearer to one."
+    ),
+    "replayed": "Replayed: all steps were taken, and each state was followed by its successor.",
+    "lost": (
+        "The sequence was lost in the last of `steps`, which read something else than the stored "
+        "successor: sharpen the separation (a higher degree, Softmax, a larger beta), store fewer "
+        "patterns, whiten correlated ones (attrax.similarity.whitened), start nearer to a "
+        "pattern, or raise Replay's `tolerance` if small errors do not matter."
     ),
 }
 _NAMES = tuple(_TEXTS)

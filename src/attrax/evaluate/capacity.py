@@ -19,7 +19,7 @@ from .draws import Draws, padding_error, recalled, recalled_padded
 from .overlaps import checked_units
 from .probes import allowed_units, units_made, whole_numbers
 
-_MEANINGS = ("fixed_point", "tolerated_error", "error_correction")
+_MEANINGS = ("fixed_point", "tolerated_error", "error_correction", "transition")
 
 
 @results
@@ -96,7 +96,7 @@ def capacity_scan(
 ) -> CapacityScan:
     """The share of random patterns that a memory holds, for each number of them.
 
-    Capacity has three meanings, and they differ: at high load every state may be a fixed point
+    Capacity has several meanings, and they differ: at high load every state may be a fixed point
     while nothing is repaired.
 
     | meaning | cue | a pattern succeeds if |
@@ -104,6 +104,10 @@ def capacity_scan(
     | `"fixed_point"` | the pattern | one update of every unit, all at once, changes none |
     | `"tolerated_error"` | the pattern | run to rest, few units are wrong |
     | `"error_correction"` | the pattern, some units flipped | run to rest, none or few are wrong |
+    | `"transition"` | the pattern | one update gives the next pattern, and the last the first |
+
+    For memories of sequences, `each` is then the share of transitions that are right, and `every`
+    that of draws in which the whole sequence is.
 
     ```python
     scan = capacity_scan(Hebb(), 200, range(10, 61, 5), meaning="tolerated_error",
@@ -149,7 +153,10 @@ def capacity_scan(
     states = checked_units(units)
     check_confidence(confidence)
     flips, allowed, dynamics = _asked(meaning, d, damage, tolerance, dynamics)
-    drawn = Draws(sample, states, sizes[-1], d, flips > 0)
+    moving = meaning == "transition"
+    drawn = Draws(sample, states, sizes[-1], d, flips > 0, moving)
+    if padded and moving:
+        raise ValueError("`padded` rows would be part of a sequence: leave it out.")
     if sample is not None:
         check_states("sample", drawn.patterns(key), states)
     made = units_made(make, (sizes[-1], d), jnp.result_type(float))
@@ -242,11 +249,11 @@ def _asked(meaning, d: int, damage, tolerance, dynamics) -> tuple[int, int, Any]
     flips = round(damage * d)
     if corrects and flips == 0:
         raise ValueError(f"`damage` of {damage!r} flips none of {d} units: pass at least {1 / d}.")
-    if meaning == "fixed_point":
+    if meaning in ("fixed_point", "transition"):
         if tolerance is not None or dynamics is not None:
             raise ValueError(
-                "A fixed point is exact and needs no run: leave out `tolerance` and `dynamics`, or "
-                "pass meaning='tolerated_error'."
+                f"For {meaning!r} one exact update is asked and no run: leave out `tolerance` and "
+                "`dynamics`, or pass meaning='tolerated_error'."
             )
         return 0, 0, OneRead()
     tolerance = (0.0 if corrects else 0.05) if tolerance is None else tolerance

@@ -22,6 +22,7 @@ class Draws(eqx.Module):
     - `units`: "signs" or "bits".
     - `most`, `d`: how many patterns, and of how many units.
     - `damaged`: whether units of cues are flipped.
+    - `moving`: whether a cue is to give the next pattern, and the last one the first.
     """
 
     sample: Callable | None
@@ -29,6 +30,7 @@ class Draws(eqx.Module):
     most: int = eqx.field(static=True)
     d: int = eqx.field(static=True)
     damaged: bool = eqx.field(static=True)
+    moving: bool = eqx.field(static=True, default=False)
 
     def patterns(self, key: PRNGKeyArray) -> Float[Array, "n d"]:
         """Patterns of one draw."""
@@ -71,7 +73,8 @@ def recalled(
         patterns, order = draws.patterns(key), draws.order(flipping)
         patterns, order = jax.tree.map(lambda x: x[:size], (patterns, order))
         cues = patterns if order is None else flipped(patterns, order, flips, draws.units)
-        wrong = wrong_units(make(patterns), cues, patterns, dynamics, running)
+        targets = jnp.roll(patterns, -1, axis=0) if draws.moving else patterns
+        wrong = wrong_units(make(patterns), cues, targets, dynamics, running)
         return jnp.sum(wrong <= allowed, dtype=jnp.int32), jnp.sum(wrong, dtype=jnp.int32)
 
     return jax.lax.map(one, keys)

@@ -6,6 +6,7 @@ from ..stores.many_body import ManyBodyMemory as ManyBodyMemory
 from ..stores.product_keys import ProductKeyMemory as ProductKeyMemory
 from ..stores.random_features import RandomFeatureMemory as RandomFeatureMemory
 from ..stores.scaffold import ScaffoldMemory as ScaffoldMemory
+from ..stores.sequences import SequenceMemory as SequenceMemory
 from ..stores.simplices import full_skeleton as full_skeleton
 from ..stores.simplices import random_simplices as random_simplices
 from ..stores.simplicial import SimplicialMemory as SimplicialMemory
@@ -37,5 +38,6 @@ from .modern import modern_memory as modern_memory
 from .plastic import plastic_memory as plastic_memory
 from .random_features import random_feature_memory as random_feature_memory
 from .scaffold import scaffold_memory as scaffold_memory
+from .sequences import sequence_memory as sequence_memory
 from .simplicial import simplicial_network as simplicial_network
 from .simplicial import skeleton_memory as skeleton_memory

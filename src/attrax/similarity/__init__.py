@@ -31,3 +31,4 @@ from .setwise import CumulativeEuclidean as CumulativeEuclidean
 from .softmax_features import AbstractScaledFeatures as AbstractScaledFeatures
 from .softmax_features import RectifiedFeatures as RectifiedFeatures
 from .softmax_features import SoftmaxFeatures as SoftmaxFeatures
+from .whitening import whitened as whitened

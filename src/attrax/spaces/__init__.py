@@ -7,6 +7,7 @@ from .base import Measured as Measured
 from .base import Reaching as Reaching
 from .base import Reading as Reading
 from .base import Relaxing as Relaxing
+from .base import Succeeding as Succeeding
 from .base import Sweeping as Sweeping
 from .base import Tempered as Tempered
 from .noise import AbstractGeometry as AbstractGeometry

@@ -173,6 +173,35 @@ class Comparing(AbstractSpace):
         """The score that a row would have which were the state itself."""
 
 
+class Succeeding(AbstractSpace):
+    """A space in which what is read for a state is what comes after it, and can be fed back."""
+
+    @property
+    @abstractmethod
+    def window(self) -> int:
+        """W, how many states, the newest first, decide what comes next: 1 without delays."""
+
+    @abstractmethod
+    def succeed(self, history: Float[Array, "w d"]) -> Reading:
+        """What comes next: its `value` is the next state, its `best` the row of the present one.
+
+        **Arguments:**
+
+        - `history`: the last W states, the newest first, shape (W, d).
+        """
+
+    @abstractmethod
+    def follows(self, reading: Reading, tolerance: float) -> Bool[Array, ""]:
+        """Whether what was read is what is stored to come after the row of the present state.
+
+        **Arguments:**
+
+        - `reading`: of `succeed`.
+        - `tolerance`: how far off it may be: the share of two-state units that differ, or the
+          distance divided by the root mean square norm of what is stored.
+        """
+
+
 class Relaxing(AbstractSpace):
     """A space of parts with an exact update each, made in turn.
 

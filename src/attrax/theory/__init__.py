@@ -61,6 +61,10 @@ from .replica import transition_load as transition_load
 from .scaffold import overlap_information as overlap_information
 from .scaffold import scaffold_information as scaffold_information
 from .scaffold import scaffold_overlap as scaffold_overlap
+from .sequences import mixed_sequence_capacity as mixed_sequence_capacity
+from .sequences import sequence_capacity as sequence_capacity
+from .sequences import sequence_flip_probability as sequence_flip_probability
+from .sequences import sequence_kurtosis as sequence_kurtosis
 from .softmax import separation_rate as separation_rate
 from .softmax import softmax_basin as softmax_basin
 from .softmax import softmax_rate as softmax_rate
