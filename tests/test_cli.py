@@ -95,6 +95,20 @@ def test_recall_counts_draws_and_writes(capsys, tmp_path):
     assert files(folder) == ["recall.json", "recall.png"]
 
 
+def test_recall_replays_a_sequence(capsys, tmp_path):
+    call = ["recall", "--sequence", "--number", "40", "--out", str(tmp_path)]
+    assert main([*call, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == json.loads((tmp_path / "recall.json").read_text(encoding="utf-8"))
+    assert [r["damage"] for r in report["results"]] == ["noise", "salt", "drop", "half"]
+    assert all(r["exact"] == r["of"] == 39 and r["lost"] is None for r in report["results"])
+    assert (tmp_path / "recall.png").read_bytes().startswith(PNG)
+    # Noise far above the image is read as another one, and the replay goes on from there.
+    assert main([*call, "--damage", "noise", "--level", "30"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("noise")]
+    assert int(line.split()[-3]) < 39
+
+
 def test_json_stands_alone_and_a_seed_gives_the_same(capsys, tmp_path):
     call = ["recall", "--number", "40", "--show", "2", "--json", "--damage", "noise"]
     call += ["--out", str(tmp_path)]

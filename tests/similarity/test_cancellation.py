@@ -104,3 +104,21 @@ def test_equal_rows_are_at_no_distance_in_narrow_types(dtype):
     beta = np.log(1000 * 14) / np.quantile(gaps, 0.05, method="lower")
     memory = attrax.Memory(rows, similarity=sim.Euclidean())
     np.testing.assert_allclose(memory.separation.beta, beta, rtol=0.02)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize(
+    "similarity", [sim.Euclidean(), sim.KullbackLeibler(epsilon=0.0)], ids=["square", "divergence"]
+)
+def test_doubles_are_told_apart_by_the_figures_that_they_have(similarity):
+    """Pairs of rows a ten thousandth apart, which single precision cannot tell: doubles can."""
+    rng = np.random.default_rng(3)
+    rows = 1e8 * rng.uniform(0.5, 1, (10, 40)).repeat(2, axis=0)
+    rows = rows * (1 + 1e-4 * rng.normal(size=rows.shape))
+    memory = attrax.Memory(rows, similarity=similarity)
+    # The default beta recalls each of a pair.
+    found = attrax.retrieve(memory, rows * (1 + 1e-6 * rng.normal(size=rows.shape)))
+    np.testing.assert_array_equal(found.index, np.arange(20))
+    np.testing.assert_allclose(found.state, rows, rtol=1e-5)
+    with pytest.raises(ValueError, match="can hardly be told apart"):
+        attrax.Memory(rows.astype(np.float32), similarity=similarity)

@@ -120,6 +120,12 @@ def _add_recall(commands) -> None:
         help="bring the images of a folder to P × P pixels, or HxW, cropped about the centre; "
         "otherwise to the size of the first one, or to 128 pixels where that is larger",
     )
+    command.add_argument(
+        "--sequence",
+        action="store_true",
+        help="store the images as one sequence, in their order: the first one is damaged, and the "
+        "others are replayed from it",
+    )
     _add_common(command, "puts what recall.json holds on standard output, alone")
     command.set_defaults(run=_recall)
 
@@ -233,7 +239,10 @@ def _add_common(command, json_help: str) -> None:
 
 
 def _recall(args: argparse.Namespace) -> int:
-    from .recall import run
+    if args.sequence:
+        from .replay import run
+    else:
+        from .recall import run
 
     return run(args)
 

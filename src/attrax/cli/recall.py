@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from .wrong import WrongCall, checked_folder, wrong_calls
 # More queries say no more about how well retrieval works.
 _MOST_QUERIES = 1000
 # Half a grey level of 8 bits: what rounds to the stored image.
-_EXACT = 0.5 / 255
+EXACT = 0.5 / 255
 # A chunk of queries in `retrieve` holds about so many entries.
 _CHUNK = 2**21
 
@@ -109,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     }
     if not args.json:
         print(_table(images, results))
-    written = _write(out, columns, shape, report)
+    written = write(out, lambda: draw(columns, shape), report)
     print(
         json.dumps(report, ensure_ascii=False)
         if args.json
@@ -141,7 +142,7 @@ def _count(
     """How many states are nearest to their own row, and how many equal it."""
     half = 0.5 * jnp.sum(jnp.square(x), axis=1)
     near = jax.lax.map(lambda state: jnp.argmax(x @ state - half), states, batch_size=64)
-    exact = jnp.max(jnp.abs(states - x[index]), axis=1) <= _EXACT
+    exact = jnp.max(jnp.abs(states - x[index]), axis=1) <= EXACT
     # A duplicate is as near as the row itself.
     return int(jnp.sum((near == index) | exact)), int(jnp.sum(exact))
 
@@ -189,16 +190,23 @@ def _table(images: Images, results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def _write(
-    out: Path, columns: list[Column], shape: tuple[int, ...], report: dict[str, Any]
+def write(
+    out: Path, picture: Callable[[], Callable[[Path], None]], report: dict[str, Any]
 ) -> list[Path]:
-    """The files, each complete or not there."""
+    """Write `recall.png` and `recall.json`, each complete or not there; which were written.
+
+    **Arguments:**
+
+    - `out`: the folder.
+    - `picture`: gives what draws to a path, or raises `ModuleNotFoundError` without matplotlib.
+    - `report`: what the second file holds.
+    """
     written = [out / "recall.png", out / "recall.json"]
     text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
     with wrong_calls(OSError):
         out.mkdir(parents=True, exist_ok=True)
         try:
-            replace_file(written[0], draw(columns, shape))
+            replace_file(written[0], picture())
         except ModuleNotFoundError as error:
             print(f"attrax: no picture. {error}", file=sys.stderr)
             del written[0]

@@ -45,7 +45,7 @@ def draw(columns: list[Column], shape: tuple[int, ...]) -> Callable[[Path], None
     axes = figure.subplots(2, len(columns), squeeze=False, height_ratios=(height, 1.6))
     for j, column in enumerate(columns):
         top, bottom = axes[:, j]
-        stored, damaged, retrieved = (_padded(rows, math.prod(drawn)) for rows in column[1:4])
+        stored, damaged, retrieved = (padded(rows, math.prod(drawn)) for rows in column[1:4])
         plot.recall_sheet(stored, damaged, retrieved, drawn, column.energies, [top, bottom])
         top.set_title(column.title, fontsize=10)
         bottom.set_xlabel("step (damped: 1/5 of a full update)")
@@ -57,5 +57,6 @@ def draw(columns: list[Column], shape: tuple[int, ...]) -> Callable[[Path], None
     return lambda path: figure.savefig(path, dpi=110)
 
 
-def _padded(rows: Float[np.ndarray, "k d"], size: int) -> Float[np.ndarray, "k s"]:
+def padded(rows: Float[np.ndarray, "k d"], size: int) -> Float[np.ndarray, "k s"]:
+    """Rows with as many entries as are drawn, the last of them missing."""
     return np.pad(rows, ((0, 0), (0, size - rows.shape[1])), constant_values=np.nan)

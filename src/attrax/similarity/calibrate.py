@@ -163,7 +163,9 @@ def _refuse_alike(similarity, keys, there, sample, gaps, smallest) -> None:
     pair = np.asarray(keys)[[row, other]].astype(np.float64)
     if name != "Euclidean":
         remedy = "use similarity=attrax.similarity.Euclidean() for short or tabular rows"
-    elif similarity.rounding(pair) < similarity.rounding(np.asarray(keys)[[0, row, other]]):
+    elif similarity.rounding(np.asarray(keys)[[row, other]]) < similarity.rounding(
+        np.asarray(keys)[[0, row, other]]
+    ):
         remedy = "use similarity=attrax.similarity.Euclidean(exact=True)"
     else:
         remedy = "take off what they share, and divide by the scale of their differences"

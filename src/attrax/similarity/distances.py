@@ -77,7 +77,7 @@ class Euclidean(AbstractSimilarity):
         if self.exact or self.form == "reciprocal" or rows.shape[1] <= _NARROW:
             return 0.0
         wide = rows.astype(np.float64)
-        square = np.square(wide - wide[0]).sum(-1).max() * np.finfo(np.float32).eps
+        square = np.square(wide - wide[0]).sum(-1).max() * jnp.finfo(accumulate(rows.dtype)).eps
         return float(np.sqrt(square) if self.form == "distance" else square)
 
     def __call__(self, keys, query, weight=None):

@@ -71,7 +71,7 @@ class KullbackLeibler(AbstractSimilarity):
         both = (shares > 0) & (shares[0] > 0)
         ratio = np.where(both, shares, 1.0) / np.where(both, shares[0], 1.0)
         changes = np.abs(shares * np.log(ratio)) + np.abs(shares - shares[0])
-        return float(changes.sum(-1).max() * np.finfo(np.float32).eps)
+        return float(changes.sum(-1).max() * jnp.finfo(accumulate(rows.dtype)).eps)
 
     def __call__(self, keys, query, weight=None):
         """See `AbstractSimilarity.__call__`."""
