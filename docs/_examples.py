@@ -34,6 +34,7 @@ GUIDES = {
     "which_dynamics": "which-dynamics.md",
     "which_memory": "which-memory.md",
     "which_memory_of_pictures": "which-memory.md",
+    "which_sequence_memory": "which-sequence-memory.md",
     "which_similarity": "choosing.md",
 }
 

@@ -35,9 +35,12 @@ def test_a_page_shows_what_its_script_prints(name, page, root, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_the_page_on_memories_shows_what_its_script_prints(root, printed):
-    script = root / "examples" / "which_memory.py"
-    compare("which_memory", "which-memory", root, printed(script))
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [("which_memory", "which-memory"), ("which_sequence_memory", "which-sequence-memory")],
+)
+def test_a_page_on_memories_shows_what_its_script_prints(name, page, root, printed):
+    compare(name, page, root, printed(root / "examples" / f"{name}.py"))
 
 
 @pytest.mark.slow
