@@ -56,6 +56,17 @@ def test_the_page_has_the_memories_that_its_short_script_measures(root, printed,
     assert (tmp_path / "which_memory_of_pictures.png").exists()
 
 
+@pytest.mark.slow
+def test_the_page_on_layers_has_those_that_its_short_script_trains(root, printed, tmp_path):
+    lines = printed(root / "examples" / "which_layer.py").splitlines()
+    page = (root / "docs" / "hopfield-layer.md").read_text(encoding="utf-8")
+    shown = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| ")]
+    names = [line.split(" | ")[0] for line in lines[2:]]
+    assert len(names) == 12
+    assert [name for name in names if name not in shown] == []
+    assert (tmp_path / "which_layer.png").exists()
+
+
 def compare(name, page, root, printed):
     shown = table((root / "docs" / f"{page}.md").read_text(encoding="utf-8"))
     found = table(printed)

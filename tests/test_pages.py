@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # Those whose numbers stand on a page are run, and compared with it, by test_examples.py.
 LEARN = ROOT / "examples" / "learn.py"
+BAGS = ROOT / "examples" / "find_in_bags.py"
 IN_CONTEXT = ROOT / "examples" / "learn_in_context.py"
 FILL_IN = ROOT / "examples" / "fill_in_patches.py"
 LANDSCAPES = ROOT / "examples" / "energy_landscapes.py"
@@ -34,7 +35,7 @@ SECTIONS = [
 ]
 # What the code of a page needs besides attrax's own extras.
 NEEDS = {"from-pytorch.md": "torch", "export.md": "jax2onnx"}
-OTHERS = {*ROOT.glob("examples/which_*.py"), LEARN, IN_CONTEXT, FILL_IN, LANDSCAPES}
+OTHERS = {*ROOT.glob("examples/which_*.py"), LEARN, BAGS, IN_CONTEXT, FILL_IN, LANDSCAPES}
 EXAMPLES = sorted(set(ROOT.glob("examples/*.py")) - OTHERS)
 
 
@@ -117,6 +118,12 @@ def test_the_example_that_learns_prints_what_its_page_shows(printed, tmp_path):
 def test_the_example_that_learns_in_context_prints_what_its_page_shows(printed, tmp_path):
     compare(IN_CONTEXT, printed(IN_CONTEXT))
     assert (tmp_path / "learn_in_context.png").exists()
+
+
+@pytest.mark.slow
+def test_the_example_of_bags_prints_what_its_page_shows(printed, tmp_path):
+    compare(BAGS, printed(BAGS))
+    assert (tmp_path / "find_in_bags.png").exists()
 
 
 @pytest.mark.slow
