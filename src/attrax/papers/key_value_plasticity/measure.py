@@ -64,8 +64,7 @@ def shares(rule, memory, stream, asked, every, seeds):
 
         return jax.lax.scan(go, state, pieces)[1]
 
-    queries, targets = asked
-    return jax.vmap(one)(stream, queries, targets, seeds)
+    return jax.vmap(one)(stream, asked[0], asked[1], seeds)
 
 
 def seeds(run, draws) -> np.ndarray:
