@@ -196,6 +196,8 @@ KEYED = {
     ),
     "bit_pattern_bags": "data.bit_pattern_bags(4, key=0)",
     "latch_sequences": "data.latch_sequences(4, key=0)",
+    "graph_world": "data.graph_world(4, key=0)",
+    "random_walk": "data.random_walk(data.graph_world(4, key=KEY), 4, key=0)",
     "RandomFeatures": "sim.RandomFeatures(4, 2, 1.0, key=0)",
     "SoftmaxFeatures": "sim.SoftmaxFeatures(4, 2, key=0)",
     "RectifiedFeatures": "sim.RectifiedFeatures(4, 2, key=0)",

@@ -60,6 +60,8 @@ PROTOTYPES = nn.PrototypeLayer(5, classes=3, key=KEY)
 ENCODER = nn.EncoderBlock(ATTENTION, feedforward=4, dropout=0.0, key=KEY)
 DECODER = nn.DecoderBlock(ATTENTION, ATTENTION, feedforward=4, dropout=0.0, key=KEY)
 FAST = nn.FastWeight(5, key=KEY)
+PLACES = nn.TolmanEichenbaum(3, 4, 6, key=KEY)
+SEEN = {"actions": np.array([0, 2, 1, 1]), "observations": np.array([3, 0, 1, 2, 3])}
 PERFORMER = nn.Performer(5, count=8, causal=True, key=KEY)
 MIXER = nn.HopfieldMixer(6, 5, key=KEY)
 IMIXER = nn.IMixer(6, 5, tied=True, activation="relu", n_iter=dynamics.FixedPoint(), key=KEY)
@@ -621,6 +623,27 @@ CALLS = {
         WEIGHED
         | {"erase": TABLE / 8, "rate": np.arange(6) / 8, "log_decay": -np.arange(6) / 8}
         | {"state": MATRIX},
+    ),
+    "TolmanEichenbaum.__call__": (PLACES, SEEN),
+    "TolmanEichenbaum.codes": (PLACES.codes, {"actions": SEEN["actions"]}),
+    "TolmanEichenbaum.memory": (PLACES.memory, SEEN),
+    "rotate_code": (nn.rotate_code, {"code": np.arange(10) / 8, "angles": ROW / 8}),
+    "integrate_path": (
+        lambda start: nn.integrate_path(lambda code, move: code * move, TABLE, start),
+        {"start": ROW / 8},
+    ),
+    "conjunctions": (nn.conjunctions, {"codes": TABLE, "stimuli": TABLE[::-1]}),
+    "write_gate": (nn.write_gate, {"codes": TABLE, "stimuli": TABLE[::-1], "threshold": 0.75}),
+    "recall_path": (
+        nn.recall_path,
+        {"codes": TABLE / 8, "stimuli": TABLE, "beta": 0.5},
+    ),
+    "locate_path": (
+        lambda start, stimuli, **given: nn.locate_path(
+            nn.rotate_code, TABLE[1:, :2] / 8, start, stimuli, **given
+        ),
+        {"start": np.arange(4) / 4, "stimuli": TABLE}
+        | {"beta": 0.5, "threshold": 0.75, "rate": 0.5},
     ),
     "linear_attention": (lambda **rows: nn.linear_attention(**rows, feature_map=FEATURES), WEIGHED),
     "causal_linear_attention": (

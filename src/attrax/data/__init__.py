@@ -12,6 +12,10 @@ from .corruptions import salt_and_pepper as salt_and_pepper
 from .dataset import Dataset as Dataset
 from .dataset import DatasetFormatError as DatasetFormatError
 from .dataset import DatasetNotFoundError as DatasetNotFoundError
+from .graphs import GraphWorld as GraphWorld
+from .graphs import Walk as Walk
+from .graphs import graph_world as graph_world
+from .graphs import random_walk as random_walk
 from .images import from_folder as from_folder
 from .images import from_npy as from_npy
 from .images import open as open

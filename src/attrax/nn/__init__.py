@@ -23,6 +23,13 @@ from .linear import linear_attention as linear_attention
 from .mixer import HopfieldMixer as HopfieldMixer
 from .mixer import MixingLayer as MixingLayer
 from .mixer_classifier import MixerClassifier as MixerClassifier
+from .path_integration import integrate_path as integrate_path
+from .path_integration import rotate_code as rotate_code
+from .path_memory import Located as Located
+from .path_memory import conjunctions as conjunctions
+from .path_memory import locate_path as locate_path
+from .path_memory import recall_path as recall_path
+from .path_memory import write_gate as write_gate
 from .performer import Performer as Performer
 from .pooling import HopfieldLookup as HopfieldLookup
 from .pooling import HopfieldPooling as HopfieldPooling
@@ -30,3 +37,4 @@ from .prototypes import PrototypeLayer as PrototypeLayer
 from .sparse_distributed import SDMClassifier as SDMClassifier
 from .spectral import soft_spectral_normalise as soft_spectral_normalise
 from .spectral import spectral_norm as spectral_norm
+from .tolman_eichenbaum import TolmanEichenbaum as TolmanEichenbaum
