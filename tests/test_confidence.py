@@ -179,7 +179,8 @@ def test_it_is_compiled_batched_and_asked_for():
     alone = attrax.retrieve(memory, queries, known=mask, confidence=True).confidence
     masks = np.broadcast_to(mask, queries.shape)
     same = attrax.retrieve(memory, queries, known=masks, confidence=True).confidence
-    np.testing.assert_array_equal(alone, same)
+    # Two programs, which may round differently.
+    np.testing.assert_allclose(alone, same, rtol=1e-6)
     half = attrax.retrieve(attrax.Memory(jnp.asarray(rows, jnp.bfloat16)), queries, confidence=True)
     assert half.confidence[0] > 0.95
     assert half.confidence[4:].max() < 0.95

@@ -7,8 +7,9 @@ import pytest
 
 import attrax
 from attrax import Outcome
-from attrax.dynamics import Euler, FixedPoint, Flow, Iterate, Langevin, OneRead
+from attrax.dynamics import Euler, FixedPoint, Flow, Iterate, Langevin, OneRead, Replay
 from attrax.hierarchical import Neurons
+from attrax.models import sequence_memory
 from attrax.separation import Identity, LogSumReLU, Power, Softmax, SumNormalised
 from attrax.similarity import Dot, Euclidean
 
@@ -241,6 +242,9 @@ ENDS = {
     "unreached": lambda: outcome_of(
         memory_of(similarity=Euclidean(), separation=LogSumReLU(1.0)), 10 * ROWS[0] + 10
     ),
+    "replayed": lambda: outcome_of(sequence_memory(ROWS[:4]), ROWS[0], Replay(2)),
+    # The pattern that comes second comes again, and has two successors.
+    "lost": lambda: outcome_of(sequence_memory(ROWS[[0, 1, 2, 1, 3]]), ROWS[0], Replay(4)),
     "sampled": lambda: attrax.retrieve(
         memory_of(), QUERIES[0], Langevin(0.1, step=0.01, steps=3), key=jax.random.key(0)
     ),

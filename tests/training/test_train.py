@@ -158,10 +158,15 @@ def test_weight_decay_draws_a_positive_parameter_to_its_start():
     assert trained.model.beta == layer.beta
 
 
+FOLLOWED = hi.HierarchicalMemory(
+    {"seen": hi.Neurons(2), "delay": hi.Neurons(2)},
+    {("seen", "delay"): hi.DenseSynapse(np.eye(2))},
+)
 BUILT = {
     hi.AttentionSynapse: lambda value: hi.AttentionSynapse(
         np.ones((1, 2, 3)), np.ones((1, 2, 3)), value
     ),
+    hi.DelayedMemory: lambda value: hi.DelayedMemory(FOLLOWED, "delay", "seen", value, 1.0),
     hi.LayerNorm: hi.LayerNorm,
     hi.RectifiedExponential: hi.RectifiedExponential,
     hi.Sigmoid: hi.Sigmoid,

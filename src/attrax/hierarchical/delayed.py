@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from ..common.arithmetic import accumulate
-from ..common.checks import NoEnergyError, as_floats, is_floats, positive
+from ..common.checks import POSITIVE, NoEnergyError, as_floats, is_floats, positive
 from ..common.display import facts
 from ..spaces.base import Answer, Reading, Relaxing
 from ..spaces.store import AbstractStore
@@ -50,8 +50,8 @@ class DelayedMemory(AbstractStore):
     network: HierarchicalMemory
     delay: str = eqx.field(static=True)
     source: str = eqx.field(static=True)
-    tau: Float[Array, ""]
-    gain: Float[Array, ""]
+    tau: Float[Array, ""] = eqx.field(metadata=POSITIVE)
+    gain: Float[Array, ""] = eqx.field(metadata=POSITIVE)
     units: ClassVar = "real"
     recurrent: ClassVar = True
 

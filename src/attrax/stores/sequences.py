@@ -10,7 +10,15 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from ..common.arithmetic import accumulate, range_scale
-from ..common.checks import as_floats, is_concrete, is_floats, one_of, positive, shape_of
+from ..common.checks import (
+    POSITIVE,
+    as_floats,
+    is_concrete,
+    is_floats,
+    one_of,
+    positive,
+    shape_of,
+)
 from ..common.display import facts
 from ..separation import AbstractAdditive, AbstractSeparation, SeparationFunction, Softmax
 from ..separation.base import AbstractImplicit
@@ -68,7 +76,7 @@ class SequenceMemory(AbstractStore):
     similarity: AbstractSimilarity
     separation: AbstractSeparation
     hold: AbstractSeparation | None
-    strength: Float[Array, ""]
+    strength: Float[Array, ""] = eqx.field(metadata=POSITIVE)
     trace: Float[Array, " w"] | None
     units: Units = eqx.field(static=True)
     self_term: bool = eqx.field(static=True)
