@@ -426,7 +426,9 @@ class Exact:
         size = abs(weights) @ abs(self.rows)
         apart = abs(self.rows - state) if self.normalised else abs(self.rows)
         lost = (count + 8) * (eps if self.kept < eps else self.kept)
-        return state, off @ apart + lost * (size + off @ abs(self.rows)) + count * self.tiny * np.maximum(1, abs(self.rows).max(0))
+        # What is too small for the type is lost, of weights too.
+        least = count * self.tiny * np.maximum(1, abs(self.rows).max(0))
+        return state, off @ apart + lost * (size + off @ abs(self.rows)) + least
 
     def run(self, query, seed):
         """Reads until the state rests, with scores that are off by their errors, of either sign.
