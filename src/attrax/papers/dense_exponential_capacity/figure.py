@@ -90,7 +90,7 @@ def gap(ax, run):
 def basins(ax, run):
     """Overlap from which a query is drawn to its pattern"""
     load = np.linspace(1e-4, 0.42, 200)
-    loads = run.pick("basins.loads", quick=(0.1, 0.2, 0.3), full=(0.1, 0.15, 0.2, 0.3, 0.4))
+    loads = run.pick("basins.loads", quick=(0.1, 0.3), full=(0.1, 0.15, 0.2, 0.3, 0.4))
     for ensemble, beta, mark in (
         ("spherical", 2.0, "-"),
         ("gaussian", 2.0, "-"),
