@@ -62,28 +62,22 @@ class Tokens(eqx.Module):
         return self.out(jax.nn.relu(rows.mean(0)))
 
 
+def attention(key, **options):
+    """Tokens ask one another, in four heads."""
+    return nn.HopfieldAttention(size, heads=4, deviation=0.1, key=key, **options)
+
+
 def block(key):
     """A transformer's block: attention, then two linear maps for each token."""
     one, two = jax.random.split(key)
-    return nn.EncoderBlock(
-        nn.HopfieldAttention(size, heads=4, deviation=0.1, key=one),
-        feedforward=64,
-        dropout=0.0,
-        key=two,
-    )
+    return nn.EncoderBlock(attention(one), feedforward=64, dropout=0.0, key=two)
 
 
 # Each with whether its output is added to the tokens, or stands for them.
 layers = {
     "none": (None, False),
-    "`HopfieldAttention`": (
-        lambda key: nn.HopfieldAttention(size, heads=4, deviation=0.1, key=key),
-        True,
-    ),
-    "the same, three steps": (
-        lambda key: nn.HopfieldAttention(size, heads=4, steps=3, deviation=0.1, key=key),
-        True,
-    ),
+    "`HopfieldAttention`": (attention, True),
+    "the same, three steps": (lambda key: attention(key, steps=3), True),
     "`EncoderBlock`": (block, False),
     "`HopfieldPooling`": (
         lambda key: nn.HopfieldPooling(size, heads=4, deviation=0.1, key=key),

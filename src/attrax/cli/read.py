@@ -32,6 +32,14 @@ class Images(NamedTuple):
     name: str
     scaled: bool
 
+    def heading(self, how: str) -> list[str]:
+        """The first lines of a table of what was done with them, and an empty one."""
+        size = " × ".join(map(str, self.shape))
+        lines = [f"{len(self.x)} images of {size} pixels {how}, from {self.name!r}"]
+        if self.scaled:
+            lines.append("Their entries were brought to 0 ... 1 first.")
+        return [*lines, ""]
+
 
 def read(args: argparse.Namespace) -> Images:
     """The user's images, or the sample; what cannot be used is told on standard error.

@@ -170,12 +170,8 @@ def _shown(count: int, show: int, column: int, columns: int) -> Int[np.ndarray, 
 
 
 def _table(images: Images, results: list[Result]) -> str:
-    size = " × ".join(map(str, images.shape))
-    lines = [f"{len(images.x)} images of {size} pixels stored, from {images.name!r}"]
-    if images.scaled:
-        lines.append("Their entries were brought to 0 ... 1 first.")
-    lines += [
-        "",
+    lines = [
+        *images.heading("stored"),
         f"{'damage':<28}{'recalled exactly':>18}{'right image':>14}{'of':>7}{'seconds':>10}",
     ]
     for result in results:
