@@ -99,7 +99,10 @@ def information_curve(
     if dynamics is not None:
         check_dynamics(dynamics, memory.units)
         if dynamics.random:
-            raise ValueError(f"{type(dynamics).__name__} is random: take `ensemble` instead.")
+            raise ValueError(
+                f"{type(dynamics).__name__} is random, and a curve is of one run: leave out "
+                "`dynamics`, or pass one that is not, such as attrax.dynamics.OneRead()."
+            )
     synapses, numbers = positive("synapses", synapses), jnp.asarray(numbers, jnp.int32)
     overlap = _overlaps(memory, write, dynamics, rows, asked, numbers)
     bits = numbers.astype(overlap.dtype) * rows.shape[1] * _bits(overlap)

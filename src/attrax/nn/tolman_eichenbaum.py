@@ -87,7 +87,7 @@ class TolmanEichenbaum(eqx.Module):
     @property
     def symbols(self) -> int:
         """How many observations there are."""
-        return self.value_map.in_features  # pyright: ignore[reportReturnType]: never "scalar".
+        return self.value_map.weight.shape[1]
 
     def codes(self, actions: ArrayLike) -> Float[Array, "t g"]:
         """The position code of each step of a path.

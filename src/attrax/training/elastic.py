@@ -100,8 +100,7 @@ class ElasticPenalty(eqx.Module):
             new,
             fisher,
         )
-        where = lambda penalty: (penalty.fisher, penalty.centre)  # noqa: E731
-        return eqx.tree_at(where, self, (fisher, centre))
+        return eqx.tree_at(lambda penalty: (penalty.fisher, penalty.centre), self, (fisher, centre))
 
 
 def split(model: Any) -> tuple[Any, Any]:

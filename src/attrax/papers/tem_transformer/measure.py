@@ -175,8 +175,8 @@ class Units(NamedTuple):
 
 def _pieces(unit):
     grid = unit.reshape(SIDE, SIDE)
-    _, count = ndimage.label(grid > 0.2 * grid.max())  # pyright: ignore
-    return count
+    labels = np.empty(grid.shape, np.int32)
+    return ndimage.label(grid > 0.2 * grid.max(), output=labels)
 
 
 def units(run) -> Units:
