@@ -101,3 +101,19 @@ def test_all_cues_and_numbers_of_them_share_few_programs():
     states = [attrax.retrieve(memory, SIGNS[:n], Replay(5)).state for n in (3, 4, 2)]
     for n, state in zip((3, 4, 2), states, strict=True):
         np.testing.assert_array_equal(state, SIGNS[5 : 5 + n])
+
+
+@pytest.mark.parametrize(("offset", "scale"), [(0, 255), (5e6, 300), (0, 1e-9), (40, 6)])
+def test_rows_of_any_place_and_scale_are_replayed(offset, scale):
+    """Pixels, metres, small numbers and counts: what all rows share is no reason to rest."""
+    rng = np.random.default_rng(0)
+    rows = (offset + scale * rng.normal(size=(200, 30))).astype(np.float32)
+    found = attrax.retrieve(models.sequence_memory(rows), rows[0], Replay(199), path=True)
+    assert found.outcome == Outcome.replayed
+    assert np.abs(found.path[1:] - rows[1:]).max() < 1e-2 * scale
+    many = attrax.retrieve(models.sequence_memory(rows), np.tile(rows[:100], (10, 1)), Replay(3))
+    assert many.outcome.counts() == {"replayed": 1000}
+    # A row in the place of another is not what follows, however large the part that they share.
+    twice = np.concatenate([rows[:8], rows[3:4], rows[8:12]])
+    lost = attrax.retrieve(models.sequence_memory(twice), twice[0], Replay(12))
+    assert lost.outcome == Outcome.lost

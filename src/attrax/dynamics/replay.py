@@ -34,8 +34,8 @@ class Replay(AbstractStepping):
 
     - `steps`: how many steps are taken at most, ≥ 1.
     - `tolerance`: how far a state may be from the stored successor, ≥ 0: the share of two-state
-      units that differ, or for real entries the distance divided by the root mean square norm of
-      what is stored. With infinity the run goes on whatever is read.
+      units that differ, or for real entries the distance divided by the root mean square
+      distance of what is stored from its first row. With infinity the run goes on whatever is read.
 
     **Raises:** `ValueError` for values outside these bounds; when run, `TypeError` for a store that
     keeps no sequences.
@@ -73,7 +73,9 @@ class Replay(AbstractStepping):
         reading = space.succeed(memo)
         new = reading.value
         follows = space.follows(reading, self.tolerance)
-        still = rests(difference(memo, new[None]), new, *_REST)
+        # Of a hundred times this share: a frame may differ little from the next.
+        spread = None if space.spread is None else space.spread / 100
+        still = rests(difference(memo, new[None]), new, *_REST, spread)
         outcome = ending(self.limit, (~follows, Outcome.lost), (still, Outcome.converged))
         if self.tolerance == np.inf:
             outcome = self.limit

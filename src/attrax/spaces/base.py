@@ -198,7 +198,8 @@ class Succeeding(AbstractSpace):
 
         - `reading`: of `succeed`.
         - `tolerance`: how far off it may be: the share of two-state units that differ, or the
-          distance divided by the root mean square norm of what is stored.
+          distance divided by how far what is stored is apart, its root mean square distance from
+          the first.
         """
 
 

@@ -26,7 +26,8 @@ class SequenceSpace(Succeeding):
     - `query`: the cue, shape (d,).
     - `paired`: the products of rows and successors, entry by entry, shape (N, d); `None` where
       units act on themselves.
-    - `size`: the root mean square norm of the successors, for real entries; else `None`.
+    - `size`: the root mean square distance of the successors from the first, for real entries;
+      else `None`.
     """
 
     memory: Any
@@ -43,6 +44,11 @@ class SequenceSpace(Succeeding):
     def lacks_energy(self) -> str:
         """Why there is none."""
         return "A sequence is driven on by weights that are not symmetric, so it has no energy."
+
+    @property
+    def spread(self) -> Float[Array, ""] | None:
+        """How far rows of real entries are apart."""
+        return self.size
 
     @property
     def window(self) -> int:

@@ -211,9 +211,13 @@ class SequenceMemory(AbstractStore):
         if self.units == "signs":
             paired = None if self.self_term else self.keys.astype(wide.dtype) * wide
             return SequenceSpace(self, query, paired, None)
-        count = float(len(wide)) if self.filled is None else jnp.sum(self.filled, dtype=wide.dtype)
-        scale = range_scale(wide.reshape(-1))[0]
-        size = jnp.sqrt(jnp.sum(jnp.square(wide * scale)) / count) / scale
+        there = jnp.ones(len(wide), bool) if self.filled is None else self.filled
+        # What all rows share says nothing of how far two of them are apart.
+        first = wide[jnp.argmax(there)]
+        apart = jnp.where(there[:, None], wide - first[None], 0)
+        scale = range_scale(apart.reshape(-1))[0]
+        size = jnp.sqrt(jnp.sum(jnp.square(apart * scale)) / jnp.sum(there, dtype=wide.dtype))
+        size = size / scale
         return SequenceSpace(self, query, None, size)
 
 
