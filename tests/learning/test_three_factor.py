@@ -19,6 +19,7 @@ from attrax.learning import (
     ThreeFactor,
 )
 from attrax.models import plastic_memory
+from attrax.similarity import Euclidean
 
 D, V, SLOTS, STEPS = 7, 4, 6, 30
 SELECTORS = {
@@ -371,3 +372,17 @@ def test_wrong_calls_say_what_is_wrong(call, answers):
     kinds, text = answers[call]
     assert kinds, "no error"
     assert re.match(CASES[call], f"{kinds[0]}: {text}"), f"{kinds[0]}: {text}"
+
+
+def test_pictures_of_any_scale_are_held_where_distances_are_compared():
+    """Of rows of different lengths the longest wins every product."""
+    rng = np.random.default_rng(0)
+    rows = (255 * rng.random((25, 60)) * rng.random((25, 1))).astype(np.float32)
+    rule = ThreeFactor()
+    memory = plastic_memory(20, 60, similarity=Euclidean(), beta=1e-2)
+    state, _ = rule.run(rule.begin(memory), rows)
+    found = attrax.retrieve(state.memory, rows[5:] + rng.normal(size=(20, 60)).astype(np.float32))
+    np.testing.assert_allclose(found.state, rows[5:], atol=0.01)
+    by_products, _ = rule.run(rule.begin(plastic_memory(20, 60, beta=1e-2)), rows)
+    wrong = attrax.retrieve(by_products.memory, rows[5:]).state
+    assert np.abs(wrong - rows[5:]).max() > 50

@@ -5,7 +5,7 @@ from jax.typing import ArrayLike
 
 from ..common.checks import whole_number
 from ..separation import Softmax
-from ..similarity import Dot
+from ..similarity import AbstractSimilarity, Dot
 from ..stores.rows import Memory
 
 
@@ -15,6 +15,7 @@ def plastic_memory(
     values: int | None = None,
     *,
     beta: ArrayLike = 1.0,
+    similarity: AbstractSimilarity | None = None,
     count_empty: bool = False,
 ) -> Memory:
     """A key-value memory of N empty slots, read by h = softmax(β K x) and ỹ = Σ_i h_i V_i.
@@ -30,6 +31,9 @@ def plastic_memory(
     - `values`: v, entries of what is read; `width` if `None`.
     - `beta`: β > 0, in units of 1/(k·x). 1 is right for patterns of ±1, for which k·x is d where
       they agree; |x|² β should be some dozens, so take about d for inputs of unit length.
+    - `similarity`: how inputs are compared with keys; `Dot()`, as in the paper, if `None`. Of
+      inputs of different lengths, such as pictures of 0 to 255, the longest wins every product:
+      compare those by `Euclidean()`, with a β of some dozens over their squared distances.
     - `count_empty`: whether slots that were never written take part in reads, with a score of 0, as
       in the paper. They make reads shorter, not another in sign, and matter where β |x|² is not far
       above ln N.
@@ -48,7 +52,7 @@ def plastic_memory(
         return Memory(
             keys,
             jnp.zeros((slots, size)),
-            similarity=Dot(),
+            similarity=Dot() if similarity is None else similarity,
             separation=Softmax(beta),
             filled=filled,
             block=block,
