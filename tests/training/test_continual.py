@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attrax.training import AbstractPlastic, ElasticPenalty, train_continually
+from attrax.training import AbstractConstrained, ElasticPenalty, train_continually
 
 RNG = np.random.default_rng(0)
 CENTRES = 3 * RNG.normal(size=(4, 6))
@@ -79,7 +79,7 @@ def test_steps_are_those_of_the_formulas(momentum):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-class Counting(AbstractPlastic):
+class Counting(AbstractConstrained):
     """A linear map that counts how often it sees each row, by its first entry, and rounds."""
 
     weights: jax.Array

@@ -12,10 +12,10 @@ from ..separation import TopKSubtract
 from ..separation.top import ranked
 from ..similarity import Cosine
 from ..stores.rows import Memory
-from ..training.plastic import AbstractPlastic
+from ..training.constrained import AbstractConstrained
 
 
-class SDMClassifier(AbstractPlastic):
+class SDMClassifier(AbstractConstrained):
     """Logits V w of one read: w = max(u − γ I, 0), u = max(W x/|x|, 0).
 
     The rows of W (n, d) are addresses, non-negative and of unit norm, and V (C, n) holds values,
@@ -98,13 +98,13 @@ class SDMClassifier(AbstractPlastic):
         return weighted(self.weights(row), self.values.T).astype(self.addresses.dtype)
 
     def observe(self, rows: Float[Array, "b d"], counted: Float[Array, " b"]) -> "SDMClassifier":
-        """See `AbstractPlastic.observe`: counts on how many rows each neuron is active."""
+        """See `AbstractConstrained.observe`: counts on how many rows each neuron is active."""
         active = (jax.vmap(self.weights)(rows) > 0).astype(self.activations.dtype)
         seen = self.activations + counted.astype(active.dtype) @ active
         return eqx.tree_at(lambda model: model.activations, self, seen)
 
     def constrain(self) -> "SDMClassifier":
-        """See `AbstractPlastic.constrain`: clamps weights at zero, and makes addresses unit."""
+        """See `AbstractConstrained.constrain`: clamps weights at zero, and makes addresses unit."""
         return eqx.tree_at(
             lambda model: (model.addresses, model.values),
             self,

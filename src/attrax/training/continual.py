@@ -11,8 +11,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from ..common.checks import one_key, positive, whole_number
+from .constrained import AbstractConstrained
 from .elastic import ElasticPenalty, split
-from .plastic import AbstractPlastic
 from .tasks import at_least_zero, count_classes, joined_tasks
 
 # Test rows that a model sees at a time.
@@ -78,9 +78,9 @@ def train_continually(
 
     The tasks are learnt in order with one head for all classes, and the network is told neither
     which task it is in nor when the next begins. A step follows the slope of the batch's mean
-    cross-entropy, θ ← θ + V with V ← μ V − η ∂loss. An `AbstractPlastic` then brings θ back to its
-    constraints, and counts what it saw. Every epoch shuffles the rows of its task. All tasks make
-    as many steps as the longest, the rows of a shorter one being seen more often.
+    cross-entropy, θ ← θ + V with V ← μ V − η ∂loss. An `AbstractConstrained` then brings θ back to
+    its constraints, and counts what it saw. Every epoch shuffles the rows of its task. All tasks
+    make as many steps as the longest, the rows of a shorter one being seen more often.
 
     All steps of all tasks are one compiled program, and `jax.vmap` maps it over models and keys.
 
@@ -188,7 +188,7 @@ def _learn(model, data, asked, numbers, key, shape, extras):
             lambda v, g: numbers.momentum * v - numbers.learning_rate * g, carry.velocity, slopes
         )
         moved = jax.tree.map(jnp.add, carry.learned, velocity)
-        if not isinstance(before, AbstractPlastic):
+        if not isinstance(before, AbstractConstrained):
             return _Carry(moved, carry.others, velocity), value
         # What is counted is what was active before the step.
         after = before.observe(seen, counted)

@@ -15,7 +15,7 @@ from attrax.data import split_by_class
 from attrax.nn import SDMClassifier
 from attrax.separation import TopKSubtract
 from attrax.separation.top import ranked
-from attrax.training import AbstractPlastic, train_continually
+from attrax.training import AbstractConstrained, train_continually
 
 from ..contract import NotRun, wide
 
@@ -40,7 +40,7 @@ LACKS = {
 }
 
 
-class Variant(AbstractPlastic):
+class Variant(AbstractConstrained):
     """A network of one hidden layer with some components of an SDMLP, all of one program.
 
     Each component is a number, 1 where the network has it and 0 where it lacks it: unit rows of

@@ -6,11 +6,13 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 
-class AbstractPlastic(eqx.Module):
+class AbstractConstrained(eqx.Module):
     """A network that does more in a step of learning than to follow its gradient."""
 
     @abstractmethod
-    def observe(self, rows: Float[Array, "b d"], counted: Float[Array, " b"]) -> "AbstractPlastic":
+    def observe(
+        self, rows: Float[Array, "b d"], counted: Float[Array, " b"]
+    ) -> "AbstractConstrained":
         """The network after it has seen a batch in training: its counters and other state.
 
         **Arguments:**
@@ -20,5 +22,5 @@ class AbstractPlastic(eqx.Module):
         """
 
     @abstractmethod
-    def constrain(self) -> "AbstractPlastic":
+    def constrain(self) -> "AbstractConstrained":
         """The network with its parameters brought back to where they may be."""
