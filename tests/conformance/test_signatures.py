@@ -66,6 +66,11 @@ PERFORMER = nn.Performer(5, count=8, causal=True, key=KEY)
 MIXER = nn.HopfieldMixer(6, 5, key=KEY)
 IMIXER = nn.IMixer(6, 5, tied=True, activation="relu", n_iter=dynamics.FixedPoint(), key=KEY)
 DISTRIBUTED = nn.SDMClassifier(5, 8, 3, k=2, switch=50.0, key=KEY)
+BANK = nn.Bank(8, 5, 5).write(TABLE[None], TABLE[::-1][None])
+CONVOLUTION = nn.ConvolutionCompression(5, 3, decoder=True, key=KEY)
+LANGUAGE = nn.LanguageModel(9, 4, layers=2, key=KEY)
+SIDE = nn.SideNetwork(LANGUAGE, memory=nn.NearestMemory(8, heads=1, k=2), at=2)
+TOKENS = np.array([3, 1, 4, 1, 5, 8, 2])
 OF_IMAGES = nn.MixerClassifier((4, 6), 3, patch=2, channels=4, depth=1, key=KEY)
 WEIGHED = {"queries": TABLE, "keys": TABLE[::-1], "values": TABLE / 2}
 READ = {"query": TABLE, "keys": TABLE[::-1], "values": TABLE / 2}
@@ -656,6 +661,21 @@ CALLS = {
         lambda query, keys, values: PERFORMER.step(query, None, keys, values),
         READ,
     ),
+    "Bank.write": (BANK.write, {"keys": TABLE[None], "values": TABLE[None], "count": 4}),
+    "Bank.nearest": (lambda queries: BANK.nearest(queries, 3), {"queries": TABLE[None]}),
+    "Bank.read": (
+        BANK.read,
+        {"queries": TABLE[None], "candidates": np.tile([0, 2, 5], (len(TABLE), 1))},
+    ),
+    "ConvolutionCompression.decode": (CONVOLUTION.decode, {"compressed": TABLE}),
+    "LanguageModel.__call__": (LANGUAGE, {"tokens": TOKENS}),
+    "SideNetwork.__call__": (SIDE, {"tokens": TOKENS}),
+    "language_loss": (lambda tokens: nn.language_loss(LANGUAGE, tokens, 3), {"tokens": TOKENS}),
+    "token_losses": (lambda tokens: nn.token_losses(LANGUAGE, tokens, 3), {"tokens": TOKENS}),
+    "rotate_positions": (
+        nn.rotate_positions,
+        {"rows": np.concatenate([TABLE, TABLE[:, :1]], axis=1), "positions": np.arange(len(TABLE))},
+    ),
     "MixingLayer.__call__": (MIXER.token_mixing, {"x": TABLE}),
     "MixingLayer.energy": (MIXER.token_mixing.energy, {"x": TABLE}),
     "HopfieldMixer.__call__": (MIXER, {"x": TABLE}),
@@ -681,6 +701,7 @@ CALLS = {
 }
 # Abstract bases, which their leaves stand for, and what hands its numbers on as they are.
 BASES = {
+    "AbstractCompression.__call__",
     "AbstractRule.__call__",
     "AbstractIncrementalRule.write",
     "read_image_energy_transformer",
@@ -764,6 +785,10 @@ OTHERWISE = {
     ("flip_bits", "x"),
     ("Asynchronous", "order"),
     ("Glauber", "order"),
+    ("Bank.read", "candidates"),
+    ("rotate_positions", "positions"),
+    *((name, "tokens") for name in ("LanguageModel.__call__", "SideNetwork.__call__")),
+    *((name, "tokens") for name in ("language_loss", "token_losses")),
 }
 
 

@@ -26,3 +26,4 @@ from .load import available as available
 from .load import load as load
 from .patterns import random_patterns as random_patterns
 from .tasks import split_by_class as split_by_class
+from .texts import texts as texts

@@ -1,7 +1,19 @@
 """Trainable layers for networks: associative memories as `equinox.Module`s, unbatched."""
 
+from .bank import Bank as Bank
+from .bank_reads import BankReading as BankReading
 from .blocks import DecoderBlock as DecoderBlock
 from .blocks import EncoderBlock as EncoderBlock
+from .compression import AbstractCompression as AbstractCompression
+from .compression import ConvolutionCompression as ConvolutionCompression
+from .compression import MaxCompression as MaxCompression
+from .compression import MeanCompression as MeanCompression
+from .compression import MostUsedCompression as MostUsedCompression
+from .compressive import CompressiveMemory as CompressiveMemory
+from .compressive import reconstruction_loss as reconstruction_loss
+from .contexts import AbstractContext as AbstractContext
+from .contexts import SegmentCache as SegmentCache
+from .contexts import Step as Step
 from .delta import fast_weights as fast_weights
 from .energy_checkpoint import read_image_energy_transformer as read_image_energy_transformer
 from .energy_transformer import EnergyTransformer as EnergyTransformer
@@ -17,12 +29,18 @@ from .image_energy_transformer import hide_patches as hide_patches
 from .imixer import IMLP as IMLP
 from .imixer import IMixer as IMixer
 from .imixer import ImplicitMixing as ImplicitMixing
+from .language_model import LanguageBlock as LanguageBlock
+from .language_model import LanguageModel as LanguageModel
+from .language_model import Predicted as Predicted
+from .language_model import language_loss as language_loss
+from .language_model import token_losses as token_losses
 from .linear import LinearAttentionState as LinearAttentionState
 from .linear import causal_linear_attention as causal_linear_attention
 from .linear import linear_attention as linear_attention
 from .mixer import HopfieldMixer as HopfieldMixer
 from .mixer import MixingLayer as MixingLayer
 from .mixer_classifier import MixerClassifier as MixerClassifier
+from .nearest import NearestMemory as NearestMemory
 from .path_integration import integrate_path as integrate_path
 from .path_integration import rotate_code as rotate_code
 from .path_memory import Located as Located
@@ -34,6 +52,8 @@ from .performer import Performer as Performer
 from .pooling import HopfieldLookup as HopfieldLookup
 from .pooling import HopfieldPooling as HopfieldPooling
 from .prototypes import PrototypeLayer as PrototypeLayer
+from .rotary import rotate_positions as rotate_positions
+from .side_network import SideNetwork as SideNetwork
 from .sparse_distributed import SDMClassifier as SDMClassifier
 from .spectral import soft_spectral_normalise as soft_spectral_normalise
 from .spectral import spectral_norm as spectral_norm

@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..common.checks import as_mask
+from ..common.checks import as_array, as_mask
 from ..retrieval import retrieve
 from ..separation.attention import Attention, attend
 from ..similarity import Dot
 from ..stores.rows import Memory
 from .projections import checked_rows, each, in_heads, mapped
+from .rotary import rotate_positions
 
 if TYPE_CHECKING:
     from .hopfield import HopfieldAttention
@@ -55,8 +56,23 @@ def _leading(part):
     return None if part is None else part.reshape((1,) * (3 - part.ndim) + part.shape)
 
 
+class Places(NamedTuple):
+    """Places of queries (S,) and of keys (N,), as they were given; `None` for none."""
+
+    queries: Any = None
+    keys: Any = None
+
+
 def inputs(
-    layer: "HopfieldAttention", query, keys, values, *, mask, causal=False, valued=True
+    layer: "HopfieldAttention",
+    query,
+    keys,
+    values,
+    *,
+    mask,
+    causal=False,
+    valued=True,
+    places: Places | None = None,
 ) -> Inputs:
     """Check and project what a layer is given.
 
@@ -72,7 +88,8 @@ def inputs(
             f"`keys` are needed: they have {layer.key_size} entries, and queries "
             f"{layer.query_size}."
         )
-    keys = checked_rows("keys", query if keys is None else keys, layer.key_size)
+    own = keys is None
+    keys = checked_rows("keys", query if own else keys, layer.key_size)
     stored = in_heads(layer.key_map, each(layer.key_norm, keys), layer.heads)
     if values is None and layer.value_size != layer.key_size and valued:
         raise ValueError(
@@ -85,6 +102,7 @@ def inputs(
         )
     if layer.head_norm is not None:
         states, stored = (jax.vmap(jax.vmap(layer.head_norm))(rows) for rows in (states, stored))
+    states, stored = _turned(layer, states, stored, places, alike=own)
     filled, mask = _masks(layer, mask, states.shape[1], stored.shape[1])
     if causal and states.shape[1] != stored.shape[1]:
         raise ValueError(
@@ -92,6 +110,34 @@ def inputs(
             f"{states.shape[1]} and {stored.shape[1]}."
         )
     return _beside(layer, Inputs(states, stored, worth, filled, mask, bool(causal)))
+
+
+def _turned(layer, states, stored, places: Places | None, *, alike):
+    """States and keys turned by their places, where the layer has a `rotary`."""
+    places = Places() if places is None else places
+    if layer.rotary is None:
+        if places.queries is not None or places.keys is not None:
+            raise ValueError("`positions` are for a layer with a `rotary`, and this has none.")
+        return states, stored
+    if places.keys is not None and alike:
+        raise ValueError("`key_positions` are for `keys` of their own, and there are none.")
+    given = places.queries if alike else places.keys
+    queries, keys = (
+        jnp.arange(rows.shape[1]) if place is None else as_array(name, place)
+        for name, place, rows in (
+            ("positions", places.queries, states),
+            ("key_positions", given, stored),
+        )
+    )
+    for name, place, rows in (("positions", queries, states), ("key_positions", keys, stored)):
+        if place.shape != rows.shape[1:2]:
+            raise ValueError(
+                f"`{name}` must have shape {rows.shape[1:2]}, but their shape is {place.shape}."
+            )
+    return (
+        rotate_positions(states, queries, base=layer.rotary),
+        rotate_positions(stored, keys, base=layer.rotary),
+    )
 
 
 def _values(layer, values):

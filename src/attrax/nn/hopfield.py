@@ -87,6 +87,8 @@ class HopfieldAttention(eqx.Module):
     - `connected`: whether values are projected by W_k first, V = values W_k W_v.
     - `norm`: which of "query", "key" and "value" have a layer norm before all else; True is all.
       It is off, as patterns that are normalised are no longer those that were stored.
+    - `rotary`: whether keys and states are turned by their places, see `rotate_positions`, so that
+      scores depend on how far apart these are; a number is its `base`, 10 000 for True.
     - `head_norm`: whether keys and states have a common layer norm within each head, once.
     - `bias`: whether projections have a bias.
     - `zero`: whether a memory of zeros is among the keys, so that a state can read nothing.
@@ -131,6 +133,7 @@ class HopfieldAttention(eqx.Module):
     steps: int = eqx.field(static=True)
     connected: bool = eqx.field(static=True)
     zero: bool = eqx.field(static=True)
+    rotary: float | None = eqx.field(static=True)
     dropout: float = eqx.field(static=True)
     deviation: float = eqx.field(static=True)
     inference: bool
@@ -152,6 +155,7 @@ class HopfieldAttention(eqx.Module):
         project: bool | tuple[str, ...] = True,
         connected: bool = False,
         norm: bool | tuple[str, ...] = False,
+        rotary: bool | float = False,
         head_norm: bool = False,
         bias: bool = True,
         zero: bool = False,
@@ -173,6 +177,7 @@ class HopfieldAttention(eqx.Module):
         self.head_size = _head_size(head_size, self.heads, size, self.key_size, maps)
         inner = self.head_size
         self.connected, self.zero = bool(connected), bool(zero)
+        self.rotary = _rotary(rotary, inner)
         given = self.heads * inner if connected and "key" in maps else self.value_size
         value_head = (
             inner if value_head_size is None else whole_number("value_head_size", value_head_size)
@@ -239,6 +244,8 @@ class HopfieldAttention(eqx.Module):
         *,
         mask=None,
         causal: bool = False,
+        positions=None,
+        key_positions=None,
         key: Array | None = None,
         inference: bool | None = None,
     ) -> Float[Array, "s o"]:
@@ -251,6 +258,10 @@ class HopfieldAttention(eqx.Module):
         - `values`: what is read, shape (N, value_size); the keys if `None`.
         - `mask`: True for keys that take part: shape (N,), (S, N) or (H, S, N); all if `None`.
         - `causal`: whether key n takes part for states s ≥ n only; then N = S.
+        - `positions`: places of the queries where there is a `rotary`, shape (S,); 0 … S − 1 if
+          `None`.
+        - `key_positions`: places of the keys, shape (N,); those of the queries where these are the
+          keys, else 0 … N − 1.
         - `key`: of the dropout, needed in training where there is some.
         - `inference`: whether dropout is off; the layer's own if `None`.
 
@@ -259,19 +270,22 @@ class HopfieldAttention(eqx.Module):
 
         **Raises:** `ValueError` for wrong shapes, or a missing `key`.
         """
-        given = association.inputs(self, query, keys, values, mask=mask, causal=causal)
+        places = association.Places(positions, key_positions)
+        given = association.inputs(
+            self, query, keys, values, mask=mask, causal=causal, places=places
+        )
         off = self.inference if inference is None else inference
         dropout = 0.0 if off else self.dropout
         if dropout and key is None:
             raise ValueError("`key` is needed for dropout; without it, pass inference=True.")
         if self.dynamics is not None:
-            return self._output(association.run(self, given), query)
+            return self.joined(association.run(self, given), query)
         if self.implementation is not None:
-            return self._output(association.read_elsewhere(self, given), query)
+            return self.joined(association.read_elsewhere(self, given), query)
         state = association.states(self, given)
         seeds = jax.random.split(one_key(key), self.heads) if dropout else None
         read = association.attended(self, given, state, given.values, dropout, seeds)
-        return self._output(read.value, query)
+        return self.joined(read.value, query)
 
     def read(
         self, query, keys=None, values=None, *, mask=None, causal: bool = False
@@ -291,7 +305,7 @@ class HopfieldAttention(eqx.Module):
             energy = jnp.full_like(energy, jnp.nan)
         mass, square = jnp.sum(weights, axis=-1), jnp.sum(jnp.square(weights), axis=-1)
         effective = jnp.square(mass) / jnp.where(square == 0, 1.0, square)
-        return Association(self._output(read.value, query), state, weights, energy, effective)
+        return Association(self.joined(read.value, query), state, weights, energy, effective)
 
     def weights(
         self, query, keys=None, values=None, *, mask=None, causal: bool = False
@@ -354,8 +368,16 @@ class HopfieldAttention(eqx.Module):
         assert tempered is not None
         return tempered
 
-    def _output(self, value: Float[Array, "h s v"], query) -> Float[Array, "s o"]:
-        """What is read, through the output's map, in the type of the queries."""
+    def joined(self, value: Float[Array, "h s v"], query) -> Float[Array, "s o"]:
+        """What heads have read, side by side, through the output's map.
+
+        **Arguments:**
+
+        - `value`: shape (H, S, v), such as a mean of what heads read here and elsewhere.
+        - `query`: the queries, whose type the output has.
+
+        **Returns:** shape (S, output_size).
+        """
         rows = jnp.moveaxis(value, 0, 1).reshape(value.shape[1], -1)
         rows = rows if self.output_map is None else mapped(self.output_map, rows)
         rows = rows if self.activation is None else self.activation(rows)
@@ -377,6 +399,17 @@ def _check_implementation(layer: HopfieldAttention, value_size: int) -> None:
             "`implementation` is for a softmax of one read without dropout, with values of the "
             "keys' width."
         )
+
+
+def _rotary(rotary, size) -> float | None:
+    if rotary is False:
+        return None
+    if size % 2:
+        raise ValueError(f"`head_size` must be even where there is a `rotary`, but it is {size}.")
+    base = 10_000.0 if rotary is True else plain_number("rotary", rotary)
+    if not base > 1:
+        raise ValueError(f"`rotary` must be True, False or a number above 1, but it is {rotary}.")
+    return float(base)
 
 
 def _head_size(head_size, heads, size, key_size, maps) -> int:
