@@ -104,6 +104,7 @@ DEFAULTS = {
             "negative_eigenvalues": False,
             "chunk": "auto",
         },
+        "FileBank": {"block": 1 << 16},
         "GraphEnergyTransformer": {"read": "node", "positions": 0},
         "HopfieldAttention": {
             "heads": 1,

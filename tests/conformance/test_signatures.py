@@ -2,7 +2,9 @@
 
 import decimal
 import inspect
+import tempfile
 import typing
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -67,6 +69,21 @@ MIXER = nn.HopfieldMixer(6, 5, key=KEY)
 IMIXER = nn.IMixer(6, 5, tied=True, activation="relu", n_iter=dynamics.FixedPoint(), key=KEY)
 DISTRIBUTED = nn.SDMClassifier(5, 8, 3, k=2, switch=50.0, key=KEY)
 BANK = nn.Bank(8, 5, 5).write(TABLE[None], TABLE[::-1][None])
+
+
+def file_bank():
+    """A bank in files, in a folder of its own."""
+    bank = nn.FileBank(Path(tempfile.mkdtemp()) / "rows", 8, 5, 5)
+    bank.write(TABLE[None], TABLE[::-1][None])
+    return bank
+
+
+def kept_in_files(keys, values):
+    bank = file_bank()
+    bank.write(keys, values)
+    return bank.load().keys
+
+
 CONVOLUTION = nn.ConvolutionCompression(5, 3, decoder=True, key=KEY)
 LANGUAGE = nn.LanguageModel(9, 4, layers=2, key=KEY)
 SIDE = nn.SideNetwork(LANGUAGE, memory=nn.NearestMemory(8, heads=1, k=2), at=2)
@@ -667,6 +684,9 @@ CALLS = {
         BANK.read,
         {"queries": TABLE[None], "candidates": np.tile([0, 2, 5], (len(TABLE), 1))},
     ),
+    "FileBank.write": (kept_in_files, {"keys": TABLE[None], "values": TABLE[None]}),
+    "FileBank.nearest": (lambda queries: file_bank().nearest(queries, 3), {"queries": TABLE[None]}),
+    "FileBank.read": (lambda queries: file_bank().read(queries), {"queries": TABLE[None]}),
     "ConvolutionCompression.decode": (CONVOLUTION.decode, {"compressed": TABLE}),
     "LanguageModel.__call__": (LANGUAGE, {"tokens": TOKENS}),
     "SideNetwork.__call__": (SIDE, {"tokens": TOKENS}),

@@ -19,6 +19,7 @@ from .energy_checkpoint import read_image_energy_transformer as read_image_energ
 from .energy_transformer import EnergyTransformer as EnergyTransformer
 from .fast_weight import FastWeight as FastWeight
 from .fast_weight import FastWeightState as FastWeightState
+from .file_bank import FileBank as FileBank
 from .graph_energy_transformer import GraphEnergyTransformer as GraphEnergyTransformer
 from .graph_energy_transformer import laplacian_positions as laplacian_positions
 from .hflayers import from_hflayers as from_hflayers

@@ -110,7 +110,7 @@ class Bank(eqx.Module):
 
         **Raises:** `ValueError` for wrong shapes, or a `count` beyond T.
         """
-        keys = _stored("keys", keys, self.keys)
+        keys = stored("keys", keys, self.keys)
         if (values is None) != (self.values is None):
             raise ValueError(
                 "`values` are needed, as this bank has some."
@@ -121,7 +121,7 @@ class Bank(eqx.Module):
         count = _counted(count, rows)
         worth = None
         if values is not None:
-            worth = _stored("values", values, self.values)
+            worth = stored("values", values, self.values)
             if worth.shape[1] != rows:
                 raise ValueError(
                     f"`values` must have one row a key, {rows}, but have {worth.shape[1]}."
@@ -186,7 +186,7 @@ class Bank(eqx.Module):
 
         **Raises:** `ValueError` for wrong shapes, or where `k` or M is not a multiple of `chunk`.
         """
-        queries = _asked(self, queries)
+        queries = asked(self.keys, queries)
         k, chunk = min(whole_number("k", k), self.capacity), whole_number("chunk", chunk)
         if k % chunk or self.capacity % chunk:
             raise ValueError(
@@ -219,7 +219,7 @@ class Bank(eqx.Module):
         **Raises:** `ValueError` for wrong shapes or places; `TypeError` for parts that are not
         attrax's.
         """
-        queries = _asked(self, queries)
+        queries = asked(self.keys, queries)
         separation = Softmax() if separation is None else separation
         similarity = Dot() if similarity is None else similarity
         _check_parts(similarity, separation)
@@ -237,7 +237,7 @@ class Bank(eqx.Module):
         return Memory(self.keys[head], values, filled=self.filled, **options)
 
 
-def _stored(name: str, rows, like):
+def stored(name: str, rows, like):
     """Rows in the type of those stored, without a gradient."""
     rows = as_floats(name, rows, ndim=3)
     if (rows.shape[0], rows.shape[2]) != (like.shape[0], like.shape[2]):
@@ -259,15 +259,16 @@ def _counted(count, rows) -> Int[Array, ""]:
     return jnp.clip(count.astype(jnp.int32), 0, rows)
 
 
-def _asked(bank: Bank, queries) -> Float[Array, "h s z"]:
+def asked(keys, queries) -> Float[Array, "h s z"]:
+    """Queries of the shape that keys have, in at least 32 bits."""
     queries = as_floats("queries", queries, ndim=3)
-    heads, _, size = bank.keys.shape
+    heads, _, size = keys.shape
     if (queries.shape[0], queries.shape[2]) != (heads, size):
         raise ValueError(
             f"`queries` must have shape ({heads}, queries, {size}), but their shape is "
             f"{queries.shape}." + (" For a batch, use jax.vmap." if queries.ndim > 3 else "")
         )
-    return queries.astype(jnp.promote_types(queries.dtype, accumulate(bank.keys.dtype)))
+    return queries.astype(jnp.promote_types(queries.dtype, accumulate(keys.dtype)))
 
 
 def _places(bank: Bank, candidates, queries: int) -> Int[Array, "h s c"]:

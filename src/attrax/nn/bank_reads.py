@@ -94,14 +94,25 @@ def read(bank: "Bank", queries, separation, similarity, places) -> BankReading:
 
 def _read_places(bank: "Bank", queries, separation, similarity, places, there) -> BankReading:
     """What each query reads of the rows in some places."""
+    index = jnp.maximum(places, 0)
+    taken = jax.vmap(lambda rows, index: rows[index])
+    keys = taken(bank.keys, index)
+    values = None if bank.values is None else taken(bank.values, index)
+    return _read_rows(separation, similarity, queries, keys, values, there)
 
-    def one(query, keys, values, places, there):
-        rows = Rows(keys[places], None if values is None else values[places], there)
-        found = _fold(separation, similarity, query, rows)
+
+@eqx.filter_jit
+def read_gathered(separation, queries, keys, values, there) -> BankReading:
+    """What each query reads of rows of its own by their products, shape (H, S, k, z)."""
+    return _read_rows(separation, Dot(), queries, keys, values, there)
+
+
+def _read_rows(separation, similarity, queries, keys, values, there) -> BankReading:
+    def one(query, keys, values, there):
+        found = _fold(separation, similarity, query, Rows(keys, values, there))
         return BankReading(found.value, found.potential)
 
-    each = jax.vmap(one, in_axes=(0, None, None, 0, 0))
-    return jax.vmap(each)(queries, bank.keys, bank.values, jnp.maximum(places, 0), there)
+    return jax.vmap(jax.vmap(one))(queries, keys, values, there)
 
 
 def _by_query(function, queries, keys):
