@@ -36,12 +36,11 @@ def test_it_reads_as_a_bank_in_memory_does(tmp_path, writes):
         found, wanted = files.read(queries, separation), bank.read(queries, separation)
         np.testing.assert_allclose(found.value, wanted.value, atol=2e-6)
         np.testing.assert_allclose(found.potential, wanted.potential, atol=2e-6)
-    np.testing.assert_array_equal(
-        *(
-            np.where(part.nearest(queries, 4)[1], part.nearest(queries, 4)[0], -1)
-            for part in (files, bank)
-        )
-    )
+    places = [
+        np.where(there, index, -1)
+        for index, there in (part.nearest(queries, 4) for part in (files, bank))
+    ]
+    np.testing.assert_array_equal(places[0], places[1])
     loaded = files.load()
     np.testing.assert_array_equal(loaded.keys, bank.keys)
     np.testing.assert_array_equal(loaded.ages, bank.ages)
@@ -85,6 +84,7 @@ def test_a_write_that_is_cut_off_leaves_whole_rows(tmp_path, monkeypatch, at):
     monkeypatch.undo()
     found = FileBank(files.path).load()
     there = np.asarray(found.filled)
+    assert found.values is not None
     np.testing.assert_array_equal(found.keys[:, there], -found.values[:, there])
     whole = 30 if at >= 4 else 25 if at == 0 else 18
     assert there.sum() == whole

@@ -3,6 +3,11 @@
 from .constrained import AbstractConstrained as AbstractConstrained
 from .continual import Continual as Continual
 from .continual import train_continually as train_continually
+from .contrastive import cloob_loss as cloob_loss
+from .contrastive import info_loob as info_loob
+from .contrastive import info_nce as info_nce
+from .contrastive import leave_one_out_logsumexp as leave_one_out_logsumexp
+from .contrastive import retrieve_batch as retrieve_batch
 from .elastic import ElasticPenalty as ElasticPenalty
 from .kernel import learn_kernel as learn_kernel
 from .kernel import separation_loss as separation_loss
