@@ -87,6 +87,7 @@ DEFAULTS = {
         "Bank": {"heads": 1},
         "CompressiveMemory": {"loss": "attention"},
         "ConvolutionCompression": {"decoder": False, "deviation": 0.02},
+        "bound_spectral_norms": {"bound": 1.0},
         "DecoderBlock": {"feedforward": 2048, "dropout": 0.1, "norm_first": False},
         "EncoderBlock": {"feedforward": 2048, "dropout": 0.1, "norm_first": False},
         "EnergyTransformer": {

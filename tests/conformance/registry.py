@@ -183,6 +183,7 @@ SYNAPSES = {
         ((3, 4),),
     ),
     "similarity": (hier.SimilaritySynapse(sim.Euclidean(), weights(5, 6)), ((6,), (5,))),
+    "energy": (hier.EnergySynapse(log_cosh), ((6,),)),
     "function": (hier.SynapseFunction(disagreement), ((6,), (5,))),
 }
 

@@ -36,7 +36,8 @@ def hopfield():
 
 def modern():
     layers = {"v": Neurons(6, input=weights(6)), "h": Neurons(5, Softmax(2.0), 0.3)}
-    return HierarchicalMemory(layers, {("v", "h"): dense(5, 6)})
+    whole = hier.EnergySynapse(registry.log_cosh)
+    return HierarchicalMemory(layers, {("v", "h"): dense(5, 6), "v": whole})
 
 
 def graded():

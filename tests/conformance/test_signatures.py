@@ -469,6 +469,15 @@ CALLS = {
         lambda simplices, weights: hier.SetwiseSynapse(simplices, weights),
         {"simplices": np.array([[0, 1, 4], [2, 3, 4]]), "weights": ROW[:2]},
     ),
+    "EnergySum": (
+        lambda weights: models.EnergySum([jax.numpy.sum] * 5, weights),
+        {"weights": ROW},
+    ),
+    "bound_spectral_norms": (
+        lambda bound: nn.bound_spectral_norms([jax.numpy.ones((2, 3))], bound),
+        {"bound": 0.5},
+    ),
+    "auroc": (evaluate.auroc, {"inside": ROW, "outside": TABLE[1]}),
     "SparseDistributedMemory": (
         lambda addresses, counters: models.SparseDistributedMemory(addresses, 3, counters),
         {"addresses": BITS, "counters": TABLE[:3]},

@@ -2,6 +2,7 @@
 
 from .adiabatic import AdiabaticLimit as AdiabaticLimit
 from .adiabatic import adiabatic_limit as adiabatic_limit
+from .anomalies import auroc as auroc
 from .bands import Band as Band
 from .bands import success_bands as success_bands
 from .basins import BasinSweep as BasinSweep

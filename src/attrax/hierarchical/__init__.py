@@ -28,3 +28,4 @@ from .similar import SimilaritySynapse as SimilaritySynapse
 from .space import LayerSpace as LayerSpace
 from .synapses import AbstractSynapse as AbstractSynapse
 from .synapses import SynapseFunction as SynapseFunction
+from .whole import EnergySynapse as EnergySynapse

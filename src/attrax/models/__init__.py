@@ -18,6 +18,8 @@ from .diffusion import diffusion_memory as diffusion_memory
 from .diffusion import diffusion_sampler as diffusion_sampler
 from .diffusion import diffusion_score as diffusion_score
 from .distributed import sparse_distributed_memory as sparse_distributed_memory
+from .energies import EnergySum as EnergySum
+from .energies import energy_model as energy_model
 from .episodic import episodic_memory as episodic_memory
 from .episodic import transition_graph as transition_graph
 from .fenchel_young import fenchel_young_memory as fenchel_young_memory

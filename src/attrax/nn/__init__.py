@@ -56,6 +56,7 @@ from .prototypes import PrototypeLayer as PrototypeLayer
 from .rotary import rotate_positions as rotate_positions
 from .side_network import SideNetwork as SideNetwork
 from .sparse_distributed import SDMClassifier as SDMClassifier
+from .spectral import bound_spectral_norms as bound_spectral_norms
 from .spectral import soft_spectral_normalise as soft_spectral_normalise
 from .spectral import spectral_norm as spectral_norm
 from .tolman_eichenbaum import TolmanEichenbaum as TolmanEichenbaum

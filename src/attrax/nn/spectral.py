@@ -1,5 +1,9 @@
 """The spectral norm of a matrix from above, and matrices that are kept below one."""
 
+from typing import Any
+
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
@@ -65,6 +69,42 @@ def soft_spectral_normalise(weights: ArrayLike, bound: ArrayLike) -> Float[Array
     weights = as_floats("weights", weights, ndim=2, finite=False)
     bound = checked_bound(bound)
     return weights / jnp.maximum(spectral_norm(weights) / bound, 1.0)
+
+
+def bound_spectral_norms(module: Any, bound: ArrayLike = 1.0) -> Any:
+    """A module whose matrices are shrunk to spectral norm c where they exceed it.
+
+    With activations of slope s at most, a network of L matrices then changes by at most (c s)^L per
+    unit of its input. Write it around the parameters that learn, so that they see its gradient:
+
+    ```python
+    def energy(network):
+        return bound_spectral_norms(network, 1.0)
+
+    attrax.training.train_energy(network, images, energy=energy, steps=1000, key=key)
+    ```
+
+    **Arguments:**
+
+    - `module`: any pytree, such as an `equinox.nn.MLP`; arrays of other ranks than two are kept.
+    - `bound`: c > 0, for all matrices.
+
+    **Returns:** the same with other matrices, each `soft_spectral_normalise(W, c)`.
+
+    **Raises:** `ValueError` for a bound that is not positive, or a module without matrices.
+
+    **Source:** [du2019implicit]; [miyato2018spectral]
+    """
+    bound = checked_bound(bound)
+    leaves, structure = jax.tree.flatten(module)
+    matrices = [eqx.is_inexact_array(leaf) and leaf.ndim == 2 for leaf in leaves]
+    if not any(matrices):
+        raise ValueError("`module` has no matrices, arrays of floats of rank two, to bound.")
+    bounded = [
+        soft_spectral_normalise(leaf, bound) if matrix else leaf
+        for leaf, matrix in zip(leaves, matrices, strict=True)
+    ]
+    return jax.tree.unflatten(structure, bounded)
 
 
 def checked_bound(bound: ArrayLike) -> float:

@@ -107,7 +107,7 @@ def train(
             f"`loss` must be a function of (model, batch), but it is {type(loss).__name__}."
         )
     keyed = takes("loss", loss, "model, batch", "key")
-    optimizer = _checked_optimizer(optimizer)
+    optimizer = check_optimizer(optimizer)
     shuffling, noise = (None, None) if key is None else jax.random.split(one_key(key))
     if keyed and key is None:
         raise ValueError("`loss` takes a key; pass key=jax.random.key(0) to train.")
@@ -131,7 +131,7 @@ def train(
                 f"`steps` is {steps}, but {file.path} holds a run of {len(losses)} steps; ask for "
                 "at least as many, or give another `checkpoint`."
             )
-    report, close = _reporter(progress, len(losses), steps)
+    report, close = reporter(progress, len(losses), steps)
     last = len(losses) or None
     try:
         for step in range(len(losses), steps):
@@ -141,7 +141,7 @@ def train(
             *state, value, whole = advance(given, *state)
             losses.append(np.asarray(value))
             if not (np.isfinite(losses[-1]) and bool(whole)):
-                raise FloatingPointError(_diverged(losses, steps, last))
+                raise FloatingPointError(diverged(losses, steps, last))
             if file is not None and ((step + 1) % every == 0 or step + 1 == steps):
                 file.write(tuple(state), losses)
                 last = step + 1
@@ -153,7 +153,8 @@ def train(
     return Trained(found, jnp.asarray(np.stack(losses)), steps)
 
 
-def _diverged(losses, steps, last) -> str:
+def diverged(losses, steps, last) -> str:
+    """What to say of a run whose last loss or parameters are not finite."""
     value, step = float(losses[-1]), len(losses)
     if np.isfinite(value):
         what = f"The parameters are no longer finite, or positive, after step {step} of {steps}"
@@ -167,7 +168,8 @@ def _diverged(losses, steps, last) -> str:
     return f"{what}: {remedy}.{kept}"
 
 
-def _checked_optimizer(optimizer):
+def check_optimizer(optimizer):
+    """An optimiser; the default in place of `None`."""
     if optimizer is None:
         return _default()
     if not isinstance(optimizer, optax.GradientTransformation):
@@ -189,7 +191,7 @@ def _kept(chosen, model, learned):
     return chosen.move(model, jax.tree.map(lambda x: jnp.array(x, copy=True), learned))
 
 
-def _reporter(progress, done: int, steps: int):
+def reporter(progress, done: int, steps: int):
     """What to call after each step, the model last as a function, and after the last step."""
     if progress is None or progress is False:
         return (lambda *_: None), (lambda: None)
