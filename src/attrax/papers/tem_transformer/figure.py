@@ -33,22 +33,24 @@ def world(ax, run):
 
 @panel(bare=True)
 def fields(ax, run):
-    """Activity of six memory units, in two worlds"""
-    units, gap = run(m.units), 1
-    chosen = np.linspace(2, units.counts[:2].min() - 2, 6).astype(int)
-    side = m.SIDE + gap
-    sheet = np.full((2 * side - gap, 6 * side - gap), np.nan)
-    for row in range(2):
+    """Activity of five memory units, in four worlds"""
+    units, side = run(m.units), m.SIDE + 1
+    chosen = np.linspace(2, units.counts[:4].min() - 2, 5).astype(int)
+    sheet = np.full((4 * side - 1, 5 * side - 1), np.nan)
+    for row in range(4):
         for column, unit in enumerate(chosen):
             grid = units.activity[row, unit].reshape(m.SIDE, m.SIDE)
             place = slice(row * side, row * side + m.SIDE)
             sheet[place, column * side : column * side + m.SIDE] = grid / grid.max()
     image = ax.imshow(sheet, cmap="magma", vmin=0, vmax=1)
-    ax.set_xticks([i * side + m.SIDE / 2 - 0.5 for i in range(6)], [f"unit {i}" for i in chosen])
-    ax.set_yticks([m.SIDE / 2 - 0.5, side + m.SIDE / 2 - 0.5], ["world 1", "world 2"])
+    middle = m.SIDE / 2 - 0.5
+    ax.set_xticks([i * side + middle for i in range(5)], [f"unit {i}" for i in chosen])
+    ax.set_yticks([i * side + middle for i in range(4)], [f"world {i + 1}" for i in range(4)])
     ax.tick_params(length=0, labelsize=8)
     ax.spines[:].set_visible(False)
-    ax.figure.colorbar(image, ax=ax, label="of the peak", orientation="horizontal", shrink=0.6)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.9)
+    bar.set_label("of the peak", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
 
 
 @panel(xlabel="step of the walk", ylabel="accuracy at visited nodes", ylim=(0.45, 1.02))
