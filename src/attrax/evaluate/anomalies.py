@@ -10,9 +10,9 @@ from ..common.checks import as_floats
 def auroc(inside: ArrayLike, outside: ArrayLike) -> Float[Array, ""]:
     """The area under the ROC curve: how often a strange row scores above a familiar one.
 
-    It is P(s_out > s_in) + ½ P(s_out = s_in) over all pairs: 1 if a threshold tells them apart, ½ if
-    the score says nothing, and below ½ if strange rows score *less*. The energy of a trained model
-    is such a score.
+    It is P(s_out > s_in) + ½ P(s_out = s_in) over all pairs: 1 if a threshold tells them apart, ½
+    if the score says nothing, and below ½ if strange rows score *less*. The energy of a trained
+    model is such a score.
 
     **Arguments:**
 
