@@ -88,6 +88,7 @@ DEFAULTS = {
         "CompressiveMemory": {"loss": "attention"},
         "ConvolutionCompression": {"decoder": False, "deviation": 0.02},
         "bound_spectral_norms": {"bound": 1.0},
+        "AdaptedTransformer": {"attention": "concatenated"},
         "DecoderBlock": {"feedforward": 2048, "dropout": 0.1, "norm_first": False},
         "EncoderBlock": {"feedforward": 2048, "dropout": 0.1, "norm_first": False},
         "EnergyTransformer": {
@@ -135,6 +136,7 @@ DEFAULTS = {
             "activation": "gelu",
         },
         "LanguageModel": {"heads": 1, "rotary": True, "dropout": 0.0},
+        "MemoryTokens": {"rows": 5, "deviation": 0.02},
         "MixerClassifier": {"block": attrax.nn.HopfieldMixer},
         "MixingLayer": {"tied": True, "activation": "relu"},
         "NearestMemory": {

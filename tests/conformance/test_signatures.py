@@ -89,6 +89,9 @@ LANGUAGE = nn.LanguageModel(9, 4, layers=2, key=KEY)
 SIDE = nn.SideNetwork(LANGUAGE, memory=nn.NearestMemory(8, heads=1, k=2), at=2)
 TOKENS = np.array([3, 1, 4, 1, 5, 8, 2])
 OF_IMAGES = nn.MixerClassifier((4, 6), 3, patch=2, channels=4, depth=1, key=KEY)
+VISION = nn.ImageTransformer((4, 6), 3, patch=2, size=4, heads=2, depth=1, key=KEY)
+ADAPTED = nn.AdaptedTransformer(VISION, [nn.MemoryTokens(VISION, 2, 3, key=KEY)])
+PICTURE = TABLE[:4, :4].repeat(2, 1)[:, :6]
 WEIGHED = {"queries": TABLE, "keys": TABLE[::-1], "values": TABLE / 2}
 READ = {"query": TABLE, "keys": TABLE[::-1], "values": TABLE / 2}
 
@@ -639,7 +642,14 @@ CALLS = {
     ),
     "SDMClassifier.__call__": (DISTRIBUTED, {"row": ROW}),
     "SDMClassifier.weights": (DISTRIBUTED.weights, {"row": ROW}),
-    "EncoderBlock.__call__": (ENCODER, {"rows": TABLE}),
+    "EncoderBlock.__call__": (ENCODER, {"rows": TABLE, "memory": TABLE[:2]}),
+    "ImageTransformer.__call__": (VISION, {"image": PICTURE}),
+    "ImageTransformer.tokens": (VISION.tokens, {"image": PICTURE}),
+    "ImageTransformer.encode": (
+        VISION.encode,
+        {"tokens": TABLE[:, :4], "memory": TABLE[None, :2, :4]},
+    ),
+    "AdaptedTransformer.__call__": (ADAPTED, {"image": PICTURE}),
     "DecoderBlock.__call__": (DECODER, {"rows": TABLE, "encoded": TABLE[::-1]}),
     "EnergyTransformer": (
         lambda **given: nn.EnergyTransformer(5, **given, key=KEY),
@@ -708,8 +718,8 @@ CALLS = {
     "MixingLayer.__call__": (MIXER.token_mixing, {"x": TABLE}),
     "MixingLayer.energy": (MIXER.token_mixing.energy, {"x": TABLE}),
     "HopfieldMixer.__call__": (MIXER, {"x": TABLE}),
-    "MixerClassifier.__call__": (OF_IMAGES, {"image": TABLE[:4, :4].repeat(2, 1)[:, :6]}),
-    "MixerClassifier.tokens": (OF_IMAGES.tokens, {"image": TABLE[:4, :4].repeat(2, 1)[:, :6]}),
+    "MixerClassifier.__call__": (OF_IMAGES, {"image": PICTURE}),
+    "MixerClassifier.tokens": (OF_IMAGES.tokens, {"image": PICTURE}),
     "ImplicitMixing.__call__": (IMIXER.token_mixing, {"x": TABLE}),
     "ImplicitMixing.energy": (IMIXER.token_mixing.energy, {"x": TABLE}),
     "IMixer.__call__": (IMIXER, {"x": TABLE}),

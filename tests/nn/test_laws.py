@@ -110,6 +110,7 @@ def test_where_no_step_is_known_to_descend_there_is_no_energy(name):
 
 MAPPED = HopfieldAttention(D, heads=2, norm=True, deviation=0.5, key=KEY)
 BLOCK = nn.EnergyTransformer(D, heads=2, memories=7, steps=3, key=KEY)
+VISION = nn.ImageTransformer((4, 4), 3, patch=2, size=D, heads=2, depth=2, key=KEY)
 CHAIN = np.eye(S, k=1, dtype=bool) | np.eye(S, k=-1, dtype=bool)
 # Every layer, and the shape of one example.
 LAYERS = {
@@ -128,6 +129,7 @@ LAYERS = {
     "performer": (nn.Performer(D, heads=2, count=16, key=KEY), (S, D)),
     "energy transformer": (BLOCK, (S, D)),
     "images": (nn.ImageEnergyTransformer(BLOCK, (4, 4), 2, key=KEY), (4, 4)),
+    "tasks": (nn.AdaptedTransformer(VISION, [nn.MemoryTokens(VISION, 2, 3, key=KEY)]), (4, 4)),
     "mixer": (nn.HopfieldMixer(S, D, key=KEY), (S, D)),
     "mixer, untied": (nn.HopfieldMixer(S, D, tied=False, activation="gelu", key=KEY), (S, D)),
     "classifier": (nn.MixerClassifier((4, 4), 3, patch=2, channels=D, depth=2, key=KEY), (4, 4)),

@@ -27,6 +27,7 @@ from .hopfield import Association as Association
 from .hopfield import HopfieldAttention as HopfieldAttention
 from .image_energy_transformer import ImageEnergyTransformer as ImageEnergyTransformer
 from .image_energy_transformer import hide_patches as hide_patches
+from .image_transformer import ImageTransformer as ImageTransformer
 from .imixer import IMLP as IMLP
 from .imixer import IMixer as IMixer
 from .imixer import ImplicitMixing as ImplicitMixing
@@ -38,6 +39,8 @@ from .language_model import token_losses as token_losses
 from .linear import LinearAttentionState as LinearAttentionState
 from .linear import causal_linear_attention as causal_linear_attention
 from .linear import linear_attention as linear_attention
+from .memory_tokens import AdaptedTransformer as AdaptedTransformer
+from .memory_tokens import MemoryTokens as MemoryTokens
 from .mixer import HopfieldMixer as HopfieldMixer
 from .mixer import MixingLayer as MixingLayer
 from .mixer_classifier import MixerClassifier as MixerClassifier

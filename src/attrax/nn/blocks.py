@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ..common.checks import one_key, whole_number
+from ..common.checks import as_floats, one_key, whole_number
 from .hopfield import HopfieldAttention
 from .projections import as_share, checked_rows, each, mapped
 
@@ -99,24 +100,43 @@ class EncoderBlock(eqx.Module):
         self,
         rows: ArrayLike,
         *,
+        memory: ArrayLike | None = None,
         mask=None,
         causal: bool = False,
         key: Array | None = None,
         inference: bool | None = None,
     ) -> Float[Array, "s d"]:
-        """The rows, each changed by the others.
+        """The rows, each changed by the others, and by those of a memory where there is one.
 
         **Arguments:**
 
         - `rows`: shape (S, d).
-        - `mask`, `causal`, `key`, `inference`: as of `HopfieldAttention`.
+        - `memory`: rows that are read beside the others, shape (m, d). They are keys and values
+          only, so that nothing is asked for them and none comes back. The norm that stands before
+          the attention is taken of them too.
+        - `mask`: as of `HopfieldAttention`, with N = S + m keys, those of the memory last.
+        - `causal`, `key`, `inference`: as of `HopfieldAttention`. `causal` is for rows without a
+          memory.
 
         **Raises:** `ValueError` for wrong shapes, or a missing `key` in training.
         """
         keys = _keys(key, 4)
         within = {"mask": mask, "causal": causal, "inference": inference}
         rows = _rows(self, rows)
-        rows = _asked(self.around_attention, self.attention, rows, None, keys[:2], within)
+        stored = None
+        if memory is not None:
+            if causal:
+                raise ValueError("`causal` must be False with a `memory`; pass a `mask` instead.")
+            part = self.around_attention
+            size = self.attention.query_size
+            beside = as_floats("memory", memory, ndim=2, finite=False)
+            if beside.shape[1] != size:
+                raise ValueError(
+                    f"`memory` must have shape (m, {size}), but its shape is {beside.shape}."
+                )
+            inner = [each(part.norm, x) if part.norm_first else x for x in (rows, beside)]
+            stored = jnp.concatenate([x.astype(rows.dtype) for x in inner])
+        rows = _asked(self.around_attention, self.attention, rows, stored, keys[:2], within)
         return _fed(self, rows, keys[2:], inference)
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 from ..common.arithmetic import accumulate
 from ..common.checks import as_floats, as_mask, one_key, whole_number
 from .energy_transformer import EnergyTransformer
+from .patches import count_patches, cut, divided, join
 
 
 class ImageEnergyTransformer(eqx.Module):
@@ -50,12 +51,7 @@ class ImageEnergyTransformer(eqx.Module):
 
     def __init__(self, block, shape: tuple[int, ...], patch: int, *, key):
         self.block = checked_block("block", block)
-        self.shape, self.patch = _shape(shape), whole_number("patch", patch)
-        if any(side % self.patch for side in self.shape[:2]):
-            raise ValueError(
-                f"`patch` must divide height and width, but it is {self.patch}, and `shape` is "
-                f"{self.shape}."
-            )
+        self.shape, self.patch = divided(shape, patch)
         size, entries = block.size, self.patch**2 * math.prod(self.shape[2:])
         keys = jax.random.split(one_key(key), 5)
         self.encoder = eqx.nn.Linear(entries, size, key=keys[0])
@@ -68,7 +64,7 @@ class ImageEnergyTransformer(eqx.Module):
     @property
     def patches(self) -> int:
         """P, how many patches an image has, line by line."""
-        return (self.shape[0] // self.patch) * (self.shape[1] // self.patch)
+        return count_patches(self.shape, self.patch)
 
     def cut(self, image) -> Float[Array, "p e"]:
         """An image as patches, line by line, each as one row of its pixels.
@@ -79,15 +75,7 @@ class ImageEnergyTransformer(eqx.Module):
 
         **Returns:** shape (P, patch · patch · channels).
         """
-        image = as_floats("image", image, finite=False)
-        if image.shape != self.shape:
-            raise ValueError(
-                f"`image` must have shape {self.shape}, but its shape is {image.shape}; jax.vmap "
-                "takes a batch."
-            )
-        rows, columns = (side // self.patch for side in self.shape[:2])
-        blocks = image.reshape(rows, self.patch, columns, self.patch, -1)
-        return blocks.swapaxes(1, 2).reshape(self.patches, -1)
+        return cut(image, self.shape, self.patch)
 
     def join(self, patches) -> Float[Array, "..."]:
         """The image of patches, the inverse of `cut`.
@@ -102,9 +90,7 @@ class ImageEnergyTransformer(eqx.Module):
             raise ValueError(
                 f"`patches` must have shape {expected}, but their shape is {patches.shape}."
             )
-        rows, columns = (side // self.patch for side in self.shape[:2])
-        blocks = patches.reshape(rows, columns, self.patch, self.patch, -1)
-        return blocks.swapaxes(1, 2).reshape(self.shape)
+        return join(patches, self.shape, self.patch)
 
     def tokens(self, image, known=None) -> Float[Array, "n d"]:
         """The tokens of an image before the first step: one for the whole, then its patches.
@@ -200,11 +186,3 @@ def checked_block(name: str, block) -> EnergyTransformer:
     if not isinstance(block, EnergyTransformer):
         raise TypeError(f"`{name}` must be an EnergyTransformer, but it is {type(block).__name__}.")
     return block
-
-
-def _shape(shape) -> tuple[int, ...]:
-    if not isinstance(shape, tuple | list) or len(shape) not in (2, 3):
-        raise ValueError(
-            f"`shape` must be (height, width) or (height, width, channels), but it is {shape!r}."
-        )
-    return tuple(whole_number("shape", side) for side in shape)

@@ -10,8 +10,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..common.arithmetic import accumulate
-from ..common.checks import as_floats, check_function, one_key, shape_of, whole_number
+from ..common.checks import check_function, one_key, shape_of, whole_number
 from .mixer import HopfieldMixer, Table, biased, normalised
+from .patches import count_patches, cut, divided
 
 
 class MixerClassifier(eqx.Module):
@@ -25,7 +26,7 @@ class MixerClassifier(eqx.Module):
 
     **Arguments:**
 
-    - `shape`: of an image, (height, width) or (height, width, colours).
+    - `shape`: of an image, (height, width) or (height, width, channels).
     - `classes`: how many logits there are.
     - `block`: a function of (tokens, channels, key=key) to a block, which maps tables to tables:
       `HopfieldMixer`, `IMixer`, or one of them with other arguments filled in.
@@ -59,17 +60,8 @@ class MixerClassifier(eqx.Module):
         depth: int,
         key: Array,
     ):
-        if not isinstance(shape, tuple | list) or len(shape) not in (2, 3):
-            raise ValueError(
-                f"`shape` must be (height, width) or (height, width, colours), but it is {shape!r}."
-            )
-        self.shape = tuple(whole_number("shape", size) for size in shape)
-        self.patch = whole_number("patch", patch)
-        height, width = (size // self.patch for size in self.shape[:2])
-        if (height * self.patch, width * self.patch) != self.shape[:2]:
-            raise ValueError(
-                f"`patch` must divide the height and width of {self.shape}, but it is {patch}."
-            )
+        self.shape, self.patch = divided(shape, patch)
+        tokens = count_patches(self.shape, self.patch)
         check_function("block", block)
         channels = whole_number("channels", channels)
         keys = jax.random.split(one_key(key), 3)
@@ -77,10 +69,10 @@ class MixerClassifier(eqx.Module):
         self.embedding = eqx.nn.Linear(pixels, channels, key=keys[0])
         self.depth = whole_number("depth", depth)
         each = jax.random.split(keys[1], self.depth)
-        self.blocks = eqx.filter_vmap(lambda key: block(height * width, channels, key=key))(each)
+        self.blocks = eqx.filter_vmap(lambda key: block(tokens, channels, key=key))(each)
         self.norm = eqx.nn.LayerNorm(channels)
         self.head = eqx.nn.Linear(channels, whole_number("classes", classes), key=keys[2])
-        _check_block(self.block(0), (height * width, channels))
+        _check_block(self.block(0), (tokens, channels))
 
     def block(self, index: int) -> Any:
         """One of the blocks, from 0, by itself.
@@ -97,13 +89,8 @@ class MixerClassifier(eqx.Module):
         **Raises:** `ValueError` for an image of another shape.
         """
         weights = self.embedding.weight
-        image = as_floats("image", image, dtype=weights.dtype, finite=False)
-        if image.shape != self.shape:
-            raise ValueError(f"`image` must have shape {self.shape}, but it is {image.shape}.")
-        side = self.patch
-        height, width = (size // side for size in self.shape[:2])
-        cut = image.reshape(height, side, width, side, -1).swapaxes(1, 2)
-        return biased(self.embedding, cut.reshape(height * width, -1), 1).astype(weights.dtype)
+        patches = cut(image, self.shape, self.patch, weights.dtype)
+        return biased(self.embedding, patches, 1).astype(weights.dtype)
 
     def __call__(self, image: ArrayLike) -> Float[Array, " classes"]:
         """The logits of an image of the shape that was given, shape (classes,)."""
