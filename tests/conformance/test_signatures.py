@@ -38,6 +38,7 @@ SQUARE = rng.normal(size=(5, 5)).round(2)
 MATRIX = (SQUARE + SQUARE.T) / 2
 IMAGES = rng.random((3, 5)).round(3)
 LABELS = np.array([0, 1, 0])
+SEEN_LABELS = np.array([0, 1, 0, 0, 2, 1])
 STATES = {"seen": np.arange(5) / 4, "hidden": np.arange(6) / 8}
 STARTS = {name: np.stack([state, state / 2]) for name, state in STATES.items()}
 LAYERS = {"seen": hier.Neurons(5), "hidden": hier.Neurons(6, hier.Tanh())}
@@ -61,6 +62,10 @@ LOOKUP = nn.HopfieldLookup(5, memories=4, key=KEY)
 PROTOTYPES = nn.PrototypeLayer(5, classes=3, key=KEY)
 ENCODER = nn.EncoderBlock(ATTENTION, feedforward=4, dropout=0.0, key=KEY)
 DECODER = nn.DecoderBlock(ATTENTION, ATTENTION, feedforward=4, dropout=0.0, key=KEY)
+WIDTHS = {"heads": 1, "head_size": 3, "prototypes": 4, "dropout": 0.0}
+PROTOTYPE_BLOCK = nn.PrototypeBlock(5, **WIDTHS, key=KEY)
+GENERATOR = nn.PrototypeGenerator((2, 3), 4, words=5, size=5, blocks=1, **WIDTHS, key=KEY)
+TOKENS = {"caption": np.array([3]), "image": np.array([[0, 3, 2], [1, 1, 0]])}
 FAST = nn.FastWeight(5, key=KEY)
 PLACES = nn.TolmanEichenbaum(3, 4, 6, key=KEY)
 SEEN = {"actions": np.array([0, 2, 1, 1]), "observations": np.array([3, 0, 1, 2, 3])}
@@ -607,6 +612,12 @@ CALLS = {
         evaluate.classify_samples,
         {"samples": TABLE[:2], "patterns": TABLE, "tolerance": 0.5},
     ),
+    "zero_shot_accuracy": (
+        lambda **given: evaluate.zero_shot_accuracy(
+            lambda rows, labels: lambda rows: np.zeros(len(rows), int), **given
+        ),
+        {"generated": TABLE[:2], "labels": LABELS[:2], "images": TABLE, "truth": SEEN_LABELS},
+    ),
     "Power": (lambda scale: sep.Power(2, scale=scale), {"scale": 0.5}),
     "Threshold": (sep.Threshold, {"theta": 0.5}),
     "LayerNorm": (hier.LayerNorm, {"gamma": 0.5, "delta": 0.25}),
@@ -654,6 +665,14 @@ CALLS = {
     "EnergyTransformer": (
         lambda **given: nn.EnergyTransformer(5, **given, key=KEY),
         {"beta": 0.5, "noise": 0.25, "alpha": 0.5},
+    ),
+    "PrototypeBlock.__call__": (PROTOTYPE_BLOCK, {"rows": TABLE}),
+    "PrototypeGenerator.__call__": (GENERATOR, TOKENS),
+    "PrototypeGenerator.hidden": (GENERATOR.hidden, TOKENS),
+    "PrototypeGenerator.cross_entropy": (GENERATOR.cross_entropy, TOKENS),
+    "PrototypeGenerator.generate": (
+        lambda **given: GENERATOR.generate(**given, key=KEY),
+        {"caption": TOKENS["caption"], "temperature": 0.5},
     ),
     "FastWeight.__call__": (FAST, {"x": TABLE}),
     "FastWeight.run": (FAST.run, {"x": TABLE}),

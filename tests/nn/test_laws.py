@@ -122,6 +122,10 @@ LAYERS = {
     "pooling": (nn.HopfieldPooling(D, quantity=2, attention=MAPPED, key=KEY), (S, D)),
     "lookup": (nn.HopfieldLookup(D, memories=4, deviation=0.5, key=KEY), (S, D)),
     "prototypes": (nn.PrototypeLayer(D, classes=3, key=KEY), (D,)),
+    "prototype block": (
+        nn.PrototypeBlock(D, heads=2, head_size=3, prototypes=7, scale=1.0, dropout=0.0, key=KEY),
+        (S, D),
+    ),
     "sparse distributed": (nn.SDMClassifier(D, 9, 3, k=3, switch=50.0, key=KEY), (D,)),
     "encoder": (eqx.nn.inference_mode(nn.EncoderBlock(MAPPED, feedforward=8, key=KEY)), (S, D)),
     "fast weights": (nn.FastWeight(D, heads=2, key=KEY), (S, D)),
@@ -139,6 +143,12 @@ LAYERS = {
 # Those that are given more than one input.
 OTHERS = {
     "decoder": (nn.DecoderBlock(MAPPED, MAPPED, dropout=0.0, feedforward=8, key=KEY), (S, D)),
+    "generator": (
+        nn.PrototypeGenerator(
+            (2, 3), 4, words=5, size=D, blocks=2, heads=2, head_size=3, prototypes=7, key=KEY
+        ),
+        (S, D),
+    ),
     "graph": (nn.GraphEnergyTransformer([BLOCK], D, 2, key=KEY), CHAIN),
 }
 

@@ -221,6 +221,29 @@ def as_mask(
     return array
 
 
+def as_indices(name: str, value: Any, count: int | None, shape: tuple[int, ...] | None = None):
+    """`value` as whole numbers from 0 to below a count, of a shape or along one axis if `None`.
+
+    Without a count there is no upper bound. Values are checked where they are concrete.
+
+    **Raises:** `ValueError` that names it.
+    """
+    array = as_array(name, native(name, value))
+    fits = array.ndim == 1 if shape is None else array.shape == shape
+    if not jnp.issubdtype(array.dtype, jnp.integer) or not fits:
+        where = "along one axis" if shape is None else f"of shape {shape}"
+        raise ValueError(
+            f"`{name}` must be whole numbers {where}, but their type is {array.dtype} and "
+            f"their shape {array.shape}. For a batch, use jax.vmap."
+        )
+    if is_concrete(array) and array.size:
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or (count is not None and high >= count):
+            bounds = "be at least 0" if count is None else f"lie between 0 and {count - 1}"
+            raise ValueError(f"`{name}` must {bounds}, but they lie between {low} and {high}.")
+    return array
+
+
 def positive(name: str, value: Any) -> Array:
     """`value` as a floating-point scalar, checked to be positive when it is concrete."""
     array = number(name, value)

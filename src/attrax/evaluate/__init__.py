@@ -45,3 +45,4 @@ from .sweeps import baseline_mean_image as baseline_mean_image
 from .sweeps import capacity_sweep as capacity_sweep
 from .sweeps import level_sweep as level_sweep
 from .sweeps import scores as scores
+from .zero_shot import zero_shot_accuracy as zero_shot_accuracy

@@ -55,6 +55,8 @@ from .path_memory import write_gate as write_gate
 from .performer import Performer as Performer
 from .pooling import HopfieldLookup as HopfieldLookup
 from .pooling import HopfieldPooling as HopfieldPooling
+from .prototype_block import PrototypeBlock as PrototypeBlock
+from .prototype_generator import PrototypeGenerator as PrototypeGenerator
 from .prototypes import PrototypeLayer as PrototypeLayer
 from .rotary import rotate_positions as rotate_positions
 from .side_network import SideNetwork as SideNetwork

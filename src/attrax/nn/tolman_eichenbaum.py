@@ -4,11 +4,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ..common.arithmetic import accumulate, inverse_root
-from ..common.arrays import native
-from ..common.checks import POSITIVE, as_array, is_concrete, one_key, positive, whole_number
+from ..common.checks import POSITIVE, as_indices, one_key, positive, whole_number
 from ..separation.softmax import Softmax
 from ..similarity import Dot
 from ..stores.rows import Memory
@@ -100,7 +99,7 @@ class TolmanEichenbaum(eqx.Module):
 
         **Raises:** `ValueError` or `TypeError` for what are not actions.
         """
-        actions = _whole("actions", actions, len(self.transitions))
+        actions = as_indices("actions", actions, len(self.transitions))
         return integrate_path(lambda code, a: code @ self.transitions[a], actions, self.start)
 
     def keys(self, codes: Float[Array, "t g"]) -> Float[Array, "t d"]:
@@ -141,7 +140,7 @@ class TolmanEichenbaum(eqx.Module):
         return Memory(keys, values, similarity=Dot(), separation=Softmax(beta), filled=written)
 
     def _path(self, actions, observations):
-        observations = _whole("observations", observations, self.symbols)
+        observations = as_indices("observations", observations, self.symbols)
         codes = self.codes(actions)
         if len(codes) != len(observations):
             raise ValueError(
@@ -152,19 +151,3 @@ class TolmanEichenbaum(eqx.Module):
         if self.threshold is None:
             return keys, seen, None
         return keys, seen, write_gate(keys, seen, self.threshold)
-
-
-def _whole(name, value, count) -> Int[Array, " t"]:
-    """Whole numbers from 0 to below a count, along one axis."""
-    array = as_array(name, native(name, value))
-    if not jnp.issubdtype(array.dtype, jnp.integer) or array.ndim != 1:
-        raise ValueError(
-            f"`{name}` must be whole numbers along one axis, but their type is {array.dtype} and "
-            f"their shape {array.shape}. For a batch, use jax.vmap."
-        )
-    if is_concrete(array) and array.size and not 0 <= int(array.min()) <= int(array.max()) < count:
-        raise ValueError(
-            f"`{name}` must lie between 0 and {count - 1}, but they lie between "
-            f"{int(array.min())} and {int(array.max())}."
-        )
-    return array
