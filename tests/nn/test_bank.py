@@ -178,6 +178,13 @@ def test_the_oldest_rows_are_those_that_the_next_write_covers():
     np.testing.assert_array_equal(taken.keys[0], rows[0, 3:5])
 
 
+def test_a_new_bank_can_be_donated():
+    write = eqx.filter_jit(lambda rows, bank: bank.write(rows), donate="all-except-first")
+    bank = Bank(6, Z)
+    assert write(normal(1, 4, Z), bank).count == 4
+    assert bank.keys.is_deleted()
+
+
 def test_banks_of_a_batch_are_cleared_one_by_one():
     rows = normal(3, 1, 4, Z)
     banks = jax.vmap(lambda rows: Bank(6, Z).write(rows))(rows)

@@ -72,7 +72,8 @@ class Bank(eqx.Module):
         self.values = None
         if value_size is not None:
             self.values = jnp.zeros((*shape, whole_number("value_size", value_size)), dtype)
-        self.place = self.count = jnp.zeros((), jnp.int32)
+        # Two arrays, as one cannot be donated twice.
+        self.place, self.count = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
 
     @property
     def capacity(self) -> int:
