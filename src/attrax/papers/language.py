@@ -1,5 +1,6 @@
 """Small language models on the library of the running Python, for systems with memories."""
 
+import functools
 import time
 from typing import Any, NamedTuple
 
@@ -93,23 +94,19 @@ def learn(
         return np.stack([tokens[i : i + length + 1] for i in starts]).astype(np.int32)
 
     ticks = []
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.adam(optax.cosine_decay_schedule(rate, steps, 0.1)),
-    )
     found = train(
         model,
         _loss_of(segment),
         batches,
         steps=steps,
-        optimizer=optimizer,
+        optimizer=_optimizer(rate, steps),
         trainable=trainable,
         progress=lambda done, steps, loss: ticks.append(time.perf_counter()),
     )
     return Learnt(found.model, float(np.median(np.diff(ticks))), np.asarray(found.losses))
 
 
-def nats(model: Any, documents: Int[np.ndarray, "d n"], segment: int) -> Float[np.ndarray, "d n"]:
+def nats(model: Any, documents: Int[np.ndarray, "d m"], segment: int) -> Float[np.ndarray, "d n"]:
     """−ln p of every token of documents, each read from an empty memory."""
     return np.asarray(_nats(model, jnp.asarray(documents), segment))
 
@@ -119,6 +116,16 @@ def _nats(model, documents, segment):
     return jax.lax.map(lambda tokens: token_losses(model, tokens, segment), documents, batch_size=8)
 
 
+# One loss and one optimiser for all seeds, so that their steps are compiled once.
+@functools.cache
+def _optimizer(rate: float, steps: int):
+    return optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.adam(optax.cosine_decay_schedule(rate, steps, 0.1)),
+    )
+
+
+@functools.cache
 def _loss_of(segment: int):
     def loss(model, batch: Int[Array, "b n"]):
         return jnp.mean(jax.vmap(lambda tokens: language_loss(model, tokens, segment))(batch))
@@ -126,13 +133,22 @@ def _loss_of(segment: int):
     return loss
 
 
-def decoder(contexts: Any, *, seed: int, size: int, layers: int, heads: int) -> LanguageModel:
+def decoder(
+    contexts: Any,
+    *,
+    seed: int,
+    size: int,
+    layers: int,
+    heads: int,
+    feedforward: int | None = None,
+) -> LanguageModel:
     """A decoder of bytes, whose weights at the start do not depend on its memories."""
     return LanguageModel(
         VOCABULARY,
         size,
         layers=layers,
         heads=heads,
+        feedforward=feedforward,
         contexts=contexts,
         key=jax.random.key(seed),
     )
