@@ -37,8 +37,8 @@ def test_it_is_the_share_of_labels_that_are_right():
         assert rows.shape == (2, 4)
         return lambda rows: [0, 1, 1, 2]
 
-    real = np.zeros((4, 2, 2))
-    assert zero_shot_accuracy(fit, real[:2], [0, 1], real, [0, 1, 2, 2]) == 0.75
+    real, labels, truth = np.zeros((4, 2, 2)), np.array([0, 1]), np.array([0, 1, 2, 2])
+    assert zero_shot_accuracy(fit, real[:2], labels, real, truth) == 0.75
 
 
 SETTING = """

@@ -56,9 +56,9 @@ def size_of(block):
 def test_baselines_are_an_mlp_of_the_same_size_and_none():
     options = {"heads": 2, "head_size": 3, "prototypes": N, "dropout": 0.0, "key": KEY}
     mlp, none = (PrototypeBlock(D, feedforward=kind, **options) for kind in ("mlp", "none"))
-    # The MLP has biases, and the memory an inverse temperature.
-    assert size_of(mlp) - size_of(BLOCK) == N + D - 1
-    assert size_of(BLOCK) - size_of(none) == 2 * N * D + 1 + 3 * D
+    # The MLP has biases; the memory has an inverse temperature, and one of its separation, unused.
+    assert size_of(mlp) - size_of(BLOCK) == N + D - 2
+    assert size_of(BLOCK) - size_of(none) == 2 * N * D + 2 + 3 * D
     x, feedforward = rows(6), mlp.feedforward
     hidden = jax.nn.gelu(normed(x) @ feedforward.wide.weight.T + feedforward.wide.bias[None])
     added = 0.1 * (hidden @ feedforward.narrow.weight.T + feedforward.narrow.bias[None])

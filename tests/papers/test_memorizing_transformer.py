@@ -55,7 +55,12 @@ BROKEN = {
             (m.read, "scalar"): read(2.1, 2.1, 2.1, 2.1, 2.2, 2.3),
             m.longer: read(1.9),
         },
-        {"gains[scalar]", "gains[joint]", "better_at_equal_time", "a_larger_bank_needs_no_training"},
+        {
+            "gains[scalar]",
+            "gains[joint]",
+            "better_at_equal_time",
+            "a_larger_bank_needs_no_training",
+        },
     ),
 }
 

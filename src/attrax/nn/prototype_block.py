@@ -72,7 +72,7 @@ class PrototypeBlock(eqx.Module):
         size = whole_number("size", size)
         prototypes = whole_number("prototypes", prototypes, 2)
         one_of("feedforward", feedforward, FEEDFORWARDS)
-        scales = jnp.full((size,), plain_number("scale", scale))
+        scales = jnp.full((size,), plain_number("scale", scale), float)
         dropout = as_share("dropout", dropout)
         one, two = jax.random.split(one_key(key))
         options = {"bias": False, "deviation": (3 * size) ** -0.5}

@@ -53,20 +53,24 @@ def far(per_token: Any) -> Any:
 
 
 def model_of(capacity: int, seed: int) -> LanguageModel:
-    """One layer that has a bank of so many pairs; none of capacity 0."""
+    """One layer that has a bank of so many pairs; none of capacity 0.
+
+    A definition is embedded as the sum of its key and its value, and embeddings stay as they are.
+    At the start maps of queries and keys are the same, and keep the size of rows.
+    """
     memory, key = NearestMemory(capacity, heads=4, k=4) if capacity else None, jax.random.key(seed)
     model = LanguageModel(VOCABULARY, 48, layers=1, heads=4, contexts=memory, key=key)
-    # Maps that keep the size of rows, at which attention learns sooner than at the usual 0.02.
-    scale = 1 / (0.02 * np.sqrt(48))
+    asked, answers = model.embedding[-KEYS - VALUES : -VALUES], model.embedding[-VALUES:]
+    defined = (asked[:, None] + answers[None]).reshape(-1, 48)
+    larger = model.blocks[0].attention.query_map.weight / (0.02 * np.sqrt(48))
 
-    def maps(model):
+    def chosen(model):
         layer = model.blocks[0].attention
-        return [
-            part.weight
-            for part in (layer.query_map, layer.key_map, layer.value_map, layer.output_map)
-        ]
+        return model.embedding, layer.query_map.weight, layer.key_map.weight, model.norm.weight
 
-    return eqx.tree_at(maps, model, [scale * weight for weight in maps(model)])
+    embedding = jnp.concatenate([defined, asked, answers])
+    # Logits are products with embeddings, whose entries are 0.02.
+    return eqx.tree_at(chosen, model, (embedding, larger, larger, jnp.full(48, 10.0)))
 
 
 def enlarged(model: LanguageModel, capacity: int, at: int) -> LanguageModel:
@@ -100,13 +104,18 @@ def learn(capacity: int, seed: int, steps: int, rate: float = 3e-3) -> Learnt:
 
     schedule = optax.cosine_decay_schedule(rate, steps, 0.1)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
-    found = train(model_of(capacity, seed), loss, batches, steps=steps, optimizer=optimizer)
+    found = train(
+        model_of(capacity, seed),
+        loss,
+        batches,
+        steps=steps,
+        optimizer=optimizer,
+        trainable=lambda model: (model.blocks, model.norm),
+    )
     return Learnt(found.model, np.asarray(found.losses))
 
 
-def answered(
-    model: LanguageModel, documents: Int[np.ndarray, "b n"]
-) -> Bool[np.ndarray, "b f"]:
+def answered(model: LanguageModel, documents: Int[np.ndarray, "b n"]) -> Bool[np.ndarray, "b f"]:
     """Which far lookups have their value as the most probable token."""
     return far(np.asarray(_right(model, jnp.asarray(documents))))
 

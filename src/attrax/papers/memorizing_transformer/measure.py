@@ -228,9 +228,7 @@ def read(run, name: str, times: float = 1.0) -> Read:
     sizes = {"segment": SEGMENT, "segments": SEGMENTS, "batch": 8}
     for seed in range(run.seed, run.seed + run.pick("text.seeds", quick=2, full=3)):
         model = language.decoder(CONTEXTS[name], seed=seed, size=48, layers=3, heads=4)
-        learnt = language.learn(
-            model, known.learnt, steps=round(times * steps), seed=seed, **sizes
-        )
+        learnt = language.learn(model, known.learnt, steps=round(times * steps), seed=seed, **sizes)
         models = [learnt.model]
         if name == "scalar":
             models = [copying.enlarged(learnt.model, capacity, 1) for capacity in LARGER]

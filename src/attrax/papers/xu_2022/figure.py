@@ -49,7 +49,7 @@ def training(ax, run):
 
 @panel(xlabel="zero-shot accuracy", xlim=(0, 1))
 def scores(ax, run):
-    """A classifier trained on samples, tested on real digits"""
+    """Trained on samples, tested on real digits"""
     found = measured(run)
     rows = [("real digits", found["prototypes"], "real")]
     rows += [(NAMES[name], trained, "accuracy") for name, trained in found.items()]
