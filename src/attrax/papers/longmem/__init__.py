@@ -121,9 +121,9 @@ def a_bank_reaches_beyond_the_window(run):
     """The same with its bank: share of right answers"""
     found = run(m.recall)
     note = (
-        f"Before it learns, as a copy of the model, it answers {found.untrained.mean():.3f}: keys "
-        "and queries match from the start. The bank has the keys of the first block, where the "
-        "model compares questions with facts, and the side network has a block for each block."
+        f"Before it learns, as a copy of the model, it answers {found.untrained.mean():.3f}. The "
+        "bank has the keys of the first block, where the model compares questions with facts, and "
+        "the side network has a block for each block."
     )
     return Evidence(found.remembers, note)
 
