@@ -65,11 +65,12 @@ def old(ax, run):
 @panel(xlabel="layer", ylabel="share of the weights", ylim=(0, 1))
 def looks(ax, run):
     """What the class token of 5–9 reads"""
-    base = np.zeros(m.DEPTH)
+    found = run(m.looks, m.DIGITS).T
+    base = np.zeros(found.shape[1])
     places = np.arange(1, len(base) + 1)
     names = ("patches", "class token of 0–4", "itself", "five learnt rows")
     colours = ("#9ecae1", "0.6", "0.35", "#f58518")
-    for name, colour, share in zip(names, colours, run(m.looks, m.DIGITS), strict=True):
+    for name, colour, share in zip(names, colours, found, strict=True):
         ax.bar(places, share, 0.6, base, color=colour, label=name)
         base += share
     ax.set_xticks(places)
