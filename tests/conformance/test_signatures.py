@@ -92,7 +92,7 @@ def kept_in_files(keys, values):
 CONVOLUTION = nn.ConvolutionCompression(5, 3, decoder=True, key=KEY)
 LANGUAGE = nn.LanguageModel(9, 4, layers=2, key=KEY)
 SIDE = nn.SideNetwork(LANGUAGE, memory=nn.NearestMemory(8, heads=1, k=2), at=2)
-TOKENS = np.array([3, 1, 4, 1, 5, 8, 2])
+BYTES = np.array([3, 1, 4, 1, 5, 8, 2])
 OF_IMAGES = nn.MixerClassifier((4, 6), 3, patch=2, channels=4, depth=1, key=KEY)
 VISION = nn.ImageTransformer((4, 6), 3, patch=2, size=4, heads=2, depth=1, key=KEY)
 ADAPTED = nn.AdaptedTransformer(VISION, [nn.MemoryTokens(VISION, 2, 3, key=KEY)])
@@ -726,10 +726,10 @@ CALLS = {
     "FileBank.nearest": (lambda queries: file_bank().nearest(queries, 3), {"queries": TABLE[None]}),
     "FileBank.read": (lambda queries: file_bank().read(queries), {"queries": TABLE[None]}),
     "ConvolutionCompression.decode": (CONVOLUTION.decode, {"compressed": TABLE}),
-    "LanguageModel.__call__": (LANGUAGE, {"tokens": TOKENS}),
-    "SideNetwork.__call__": (SIDE, {"tokens": TOKENS}),
-    "language_loss": (lambda tokens: nn.language_loss(LANGUAGE, tokens, 3), {"tokens": TOKENS}),
-    "token_losses": (lambda tokens: nn.token_losses(LANGUAGE, tokens, 3), {"tokens": TOKENS}),
+    "LanguageModel.__call__": (LANGUAGE, {"tokens": BYTES}),
+    "SideNetwork.__call__": (SIDE, {"tokens": BYTES}),
+    "language_loss": (lambda tokens: nn.language_loss(LANGUAGE, tokens, 3), {"tokens": BYTES}),
+    "token_losses": (lambda tokens: nn.token_losses(LANGUAGE, tokens, 3), {"tokens": BYTES}),
     "rotate_positions": (
         nn.rotate_positions,
         {"rows": np.concatenate([TABLE, TABLE[:, :1]], axis=1), "positions": np.arange(len(TABLE))},

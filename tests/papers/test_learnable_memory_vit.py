@@ -110,7 +110,7 @@ def test_rows_of_another_layer_or_size_are_other_logits(monkeypatch):
     np.testing.assert_allclose(weights.sum(-1), 1)
     turned = eqx.tree_at(lambda x: x.tasks[0].rows, model, model.tasks[0].rows[::-1])
     (same, other), _ = m.reference(turned, image)
-    np.testing.assert_array_equal(same, old)
+    np.testing.assert_allclose(same, old, rtol=1e-13)
     assert np.abs(other - new).max() > 0.01
 
 
@@ -139,7 +139,7 @@ def test_halves_of_digits_are_apart_and_chance_is_told(monkeypatch):
     assert first.classes == then.classes == 5
     assert first.x.shape[0] == 2
     assert not (first.x[0, :5, None] == then.x[0, None, :5]).all((2, 3)).any()
-    with pytest.raises(ValueError, match="`data` must have ten classes of images"):
+    with pytest.raises(ValueError, match="it must be one of"):
         m.images(Run(data="iris", sizes={"members": 1}), "0-4")
 
 

@@ -43,7 +43,7 @@ def zero_shot_accuracy(
     **Raises:** `TypeError` if `fit` or what it returns is not a function; `ValueError` for shapes
     that do not go together, labels of the classifier among them.
 
-    **Source:** [xu2022txt2img]
+    **Source:** [xu2022txt]
     """
     check_function("fit", fit)
     drawn, real = _rows("generated", generated), _rows("images", images)

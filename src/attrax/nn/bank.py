@@ -222,8 +222,7 @@ class Bank(eqx.Module):
         """
         queries = asked(self.keys, queries)
         separation = Softmax() if separation is None else separation
-        similarity = Dot() if similarity is None else similarity
-        _check_parts(similarity, separation)
+        _check_parts(Dot() if similarity is None else similarity, separation)
         places = None
         if candidates is not None:
             places = _places(self, candidates, queries.shape[1])

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..common.arithmetic import accumulate, products
-from ..separation import TopK
+from ..separation import AbstractSelective
 from ..separation.attention import attend
 from ..separation.base import best
 from ..separation.fold import Query, Reading, Rows, fold
@@ -73,13 +73,14 @@ def nearest(bank: "Bank", queries, k: int, chunk: int):
 @eqx.filter_jit
 def read(bank: "Bank", queries, separation, similarity, places) -> BankReading:
     """What queries read of all rows, or of those in some places."""
+    plain = similarity is None
+    similarity = Dot() if similarity is None else similarity
     if places is not None:
         return _read_places(bank, queries, separation, similarity, places, places >= 0)
-    plain = isinstance(similarity, Dot) and similarity.normalised == "none"
-    if isinstance(separation, TopK) and plain:
+    if isinstance(separation, AbstractSelective) and plain:
         # What is not among the best has no part in the derivative: only these are read again.
         found = nearest(bank, queries, min(separation.k, bank.capacity), 1)
-        return _read_places(bank, queries, separation.then, similarity, *found)
+        return _read_places(bank, queries, separation, similarity, *found)
 
     def one(queries, keys, values):
         if plain:

@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from ..common.checks import FileFormatError, whole_number
-from ..separation import AbstractSeparation, Softmax, TopK
+from ..separation import AbstractSelective, AbstractSeparation, Softmax
 from ..separation.attention import attend, is_softmax
 from . import bank_reads
 from .bank import Bank, asked, stored
@@ -141,7 +141,7 @@ class FileBank:
         """
         queries = asked(self._keys, queries)
         separation = Softmax() if separation is None else separation
-        if isinstance(separation, TopK):
+        if isinstance(separation, AbstractSelective):
             return self._read_best(queries, separation)
         if not is_softmax(separation):
             raise TypeError(
@@ -183,7 +183,7 @@ class FileBank:
         index = np.maximum(np.asarray(places), 0)
         heads = np.arange(index.shape[0])[:, None, None]
         keys, values = (jnp.asarray(rows[heads, index]) for rows in (self._keys, self._row_values))
-        return bank_reads.read_gathered(separation.then, queries, keys, values, there)
+        return bank_reads.read_gathered(separation, queries, keys, values, there)
 
     def _blocks(self):
         """Keys, values and which are there, of some places at a time, and the first of them."""

@@ -34,7 +34,7 @@ class MemoryTokens(eqx.Module):
 
     **Raises:** `ValueError` or `TypeError` for what does not fit.
 
-    **Source:** [sandler2022finetuning]
+    **Source:** [sandler2022fine]
     """
 
     token: Float[Array, " d"]
@@ -88,7 +88,7 @@ class AdaptedTransformer(eqx.Module):
 
     **Raises:** `ValueError` or `TypeError` for what does not fit.
 
-    **Source:** [sandler2022finetuning]
+    **Source:** [sandler2022fine]
     """
 
     backbone: ImageTransformer

@@ -47,7 +47,7 @@ class PrototypeBlock(eqx.Module):
 
     **Raises:** `ValueError` for numbers out of bounds, or another `feedforward`.
 
-    **Source:** [xu2022txt2img]
+    **Source:** [xu2022txt]
     """
 
     feedforward: HopfieldLookup | Feedforward | None

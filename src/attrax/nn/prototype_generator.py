@@ -50,7 +50,7 @@ class PrototypeGenerator(eqx.Module):
     **Raises:** `ValueError` for numbers out of bounds, or other words for `feedforward` and
     `output`.
 
-    **Source:** [xu2022txt2img]
+    **Source:** [xu2022txt]
     """
 
     word_vectors: Float[Array, "w d"]

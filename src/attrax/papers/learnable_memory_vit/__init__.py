@@ -4,7 +4,7 @@ A vision transformer stays as it is. A new task is a class token, some learnt ro
 each layer beside the tokens of the image, and a head. A mask keeps old tasks exactly what they
 were, and lets several tasks share one pass.
 
-**Source:** [sandler2022finetuning]
+**Source:** [sandler2022fine]
 """
 
 import numpy as np

@@ -65,7 +65,7 @@ def old(ax, run):
 @panel(xlabel="layer", ylabel="share of the weights", ylim=(0, 1))
 def looks(ax, run):
     """What the class token of 5–9 reads"""
-    found = run(m.looks, m.DIGITS).T
+    found = run(m.looks, m.DIGITS)
     base = np.zeros(found.shape[1])
     places = np.arange(1, len(base) + 1)
     names = ("patches", "class token of 0–4", "itself", "five learnt rows")

@@ -371,7 +371,7 @@ def numbers(run, pair: str, rows: int) -> tuple[int, int]:
 
 
 def looks(run, pair: str) -> np.ndarray:
-    """What the new class token reads, (layers, 4): shares of patches, of the first class token, of
+    """What the new class token reads, (4, layers): shares of patches, of the first class token, of
     itself and of the rows of its task, mean over heads, members and twenty images."""
     models, given = run(adapted, pair, "rows").models, run(images, domains(pair)[1])
     found = []
@@ -382,4 +382,4 @@ def looks(run, pair: str) -> np.ndarray:
         patches = model.backbone.patches
         parts = np.split(own, (1, 1 + patches, 2 + patches), axis=1)
         found.append([part.sum(1) for part in (parts[1], parts[0], parts[2], parts[3])])
-    return np.mean(found, axis=0).T
+    return np.mean(found, axis=0)

@@ -4,7 +4,7 @@ A transformer whose feed-forward parts are Hopfield layers draws an image token 
 what comes next by prototypes too, each of which has logits of its own. Such generators are judged
 by a classifier that is trained on what they draw and tested on real images.
 
-**Source:** [xu2022txt2img]
+**Source:** [xu2022txt]
 """
 
 import numpy as np
