@@ -8,8 +8,8 @@ import pytest
 import attrax
 from attrax.hierarchical import (
     ConvexFunction,
-    EnergySynapse,
     DenseSynapse,
+    EnergySynapse,
     HierarchicalMemory,
     LayerNorm,
     Neurons,
