@@ -64,8 +64,8 @@ ENCODER = nn.EncoderBlock(ATTENTION, feedforward=4, dropout=0.0, key=KEY)
 DECODER = nn.DecoderBlock(ATTENTION, ATTENTION, feedforward=4, dropout=0.0, key=KEY)
 WIDTHS = {"heads": 1, "head_size": 3, "prototypes": 4, "dropout": 0.0}
 PROTOTYPE_BLOCK = nn.PrototypeBlock(5, **WIDTHS, key=KEY)
-GENERATOR = nn.PrototypeGenerator((2, 3), 4, words=5, size=5, blocks=1, **WIDTHS, key=KEY)
-TOKENS = {"caption": np.array([3]), "image": np.array([[0, 3, 2], [1, 1, 0]])}
+GENERATOR = nn.PrototypeGenerator((2, 3), 4, words=5, length=2, size=5, blocks=1, **WIDTHS, key=KEY)
+TOKENS = {"caption": np.array([3, 1]), "image": np.array([[0, 3, 2], [1, 1, 0]])}
 FAST = nn.FastWeight(5, key=KEY)
 PLACES = nn.TolmanEichenbaum(3, 4, 6, key=KEY)
 SEEN = {"actions": np.array([0, 2, 1, 1]), "observations": np.array([3, 0, 1, 2, 3])}
@@ -847,6 +847,7 @@ OTHERWISE = {
     ("rotate_positions", "positions"),
     *((name, "tokens") for name in ("LanguageModel.__call__", "SideNetwork.__call__")),
     *((name, "tokens") for name in ("language_loss", "token_losses")),
+    *((name, "caption") for name in CALLS if name.startswith("PrototypeGenerator.")),
 }
 
 

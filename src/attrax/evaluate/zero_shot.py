@@ -61,7 +61,7 @@ def zero_shot_accuracy(
             f"it returned {type(classify).__name__}."
         )
     named = as_indices("labels of the classifier", classify(real), None, real.shape[:1])
-    return jnp.mean(jnp.asarray(named == truth, float))
+    return jnp.mean((named.astype(jnp.int32) == truth.astype(jnp.int32)).astype(float))
 
 
 def _rows(name, value) -> Float[Array, "n d"]:

@@ -129,7 +129,7 @@ class EncoderBlock(eqx.Module):
                 raise ValueError("`causal` must be False with a `memory`; pass a `mask` instead.")
             part = self.around_attention
             size = self.attention.query_size
-            beside = as_floats("memory", memory, ndim=2, finite=False)
+            beside = as_floats("memory", memory, ndim=2)
             if beside.shape[1] != size:
                 raise ValueError(
                     f"`memory` must have shape (m, {size}), but its shape is {beside.shape}."

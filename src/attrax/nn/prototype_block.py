@@ -11,7 +11,7 @@ from . import association
 from .blocks import Feedforward, Residual
 from .hopfield import HopfieldAttention
 from .pooling import HopfieldLookup
-from .projections import as_share, checked_rows, each, mapped
+from .projections import as_share, checked_rows, each
 
 FEEDFORWARDS = ("prototypes", "mlp", "none")
 
@@ -152,8 +152,7 @@ def advance(
     filled = jnp.arange(kept.shape[1], dtype=jnp.int32) <= position
     given = given._replace(keys=kept, values=kept, filled=filled)
     read = association.attended(attention, given, given.states)
-    change = mapped(attention.output_map, read.value.reshape(1, -1))
-    change = block.attention_scale[None] * change.astype(inner.dtype)
+    change = block.attention_scale[None] * attention.joined(read.value, inner)
     return (rows + change.astype(rows.dtype))[0], kept
 
 

@@ -243,7 +243,7 @@ class PrototypeGenerator(eqx.Module):
 
         **Raises:** `ValueError` if the output has no prototypes.
         """
-        if self.lookup is None:
+        if self.lookup is None or self.lookup.values is None:
             raise ValueError("`output` is 'linear', which has no prototypes to look at.")
         logits = each(self.norm, self.lookup.values)[:, self.words + self.length :]
         return jax.nn.softmax(logits.astype(accumulate(logits.dtype)))

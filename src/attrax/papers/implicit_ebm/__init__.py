@@ -7,6 +7,8 @@ scores strange ones, and adds up with other energies.
 **Source:** [du2019implicit]
 """
 
+from typing import Any
+
 from ..contract import Evidence, NotRun, claim
 from . import measure as m
 
@@ -165,7 +167,10 @@ def told_apart(field, text, least):
     return curve
 
 
-ASKED = {"paper": "–", "source": "asked here; stands in for the table of strange data"}
+ASKED: dict[str, Any] = {
+    "paper": "–",
+    "source": "asked here; stands in for the table of strange data",
+}
 anomalies = {
     "noise": told_apart("noise", "energies of uniform noise", 0.99),
     "clothes": told_apart("clothes", "energies of clothes", 0.6),

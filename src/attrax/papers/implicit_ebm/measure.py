@@ -137,7 +137,7 @@ def product(run) -> Product:
 
     both = EnergySum([gaussian(first, means[0]), gaussian(second, means[1])])
     points = rng.normal(size=(100, 3))
-    apart = jax.vmap(both)(points) - jax.vmap(gaussian(joint, centre))(points)
+    apart = jax.vmap(both)(jnp.asarray(points)) - jax.vmap(gaussian(joint, centre))(points)
     curvatures, axes = np.linalg.eigh(joint)
     step = 0.5 / curvatures.max()
     sampler = LangevinSampler(200, step=step, noise=(2 * step) ** 0.5, limit=None, bounds=None)
@@ -242,11 +242,13 @@ def mixtures(run) -> Mixtures:
         both = EnergySum([functools.partial(scaled, learnt[0]), bar])
         joint = np.asarray(follow(both, starts, key))
         table.append([*values, shares(samples).min(), inside(joint).mean()])
-    columns = np.array(table).T
+    before, buffer, noise, exact, least, inside_both = np.array(table).T
     distance = np.sum((new[:, None] - MODES) ** 2, axis=-1) / (2 * SPREAD**2)
     density = np.mean(np.exp(-distance), axis=1) / (2 * np.pi * SPREAD**2)
     truth = float(np.mean(np.log(density)))
-    return Mixtures(*columns[:4], truth, *columns[4:], samples, joint, learnt[0])
+    return Mixtures(
+        before, buffer, noise, exact, truth, least, inside_both, samples, joint, learnt[0]
+    )
 
 
 def shares(samples) -> np.ndarray:
@@ -329,9 +331,11 @@ def images(run, bounded: bool = True) -> Images:
         halves = error(hidden, test), error(filled, test), error(free, test)
         gap = float(np.mean(np.asarray(trained.gaps)[-steps // 4 :]))
         table.append((*areas, noisily, halves, gap, slope))
-    columns = [np.array(column) for column in zip(*table, strict=True)]
+    strange, dressed, restored, completed, gaps, slopes = (
+        np.array(x) for x in zip(*table, strict=True)
+    )
     shown = np.stack([test, noisy, cleaned, hidden, filled])[:, :8].reshape(5, 8, 8, 8)
-    return Images(*columns, tuple(values), shown)
+    return Images(strange, dressed, restored, completed, gaps, slopes, tuple(values), shown)
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """Identities of prototype layers, what a position sees, and generators trained on digits."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,7 +18,13 @@ from ..contract import NotRun, wide
 LEVELS, CLASSES, SIZE, PROTOTYPES = 4, 10, 64, 64
 # The learning rate of the paper's code.
 RATE = 4.5e-3
-SIZES = {"size": SIZE, "blocks": 2, "heads": 4, "head_size": 16, "prototypes": PROTOTYPES}
+SIZES: dict[str, Any] = {
+    "size": SIZE,
+    "blocks": 2,
+    "heads": 4,
+    "head_size": 16,
+    "prototypes": PROTOTYPES,
+}
 
 
 class Layer(NamedTuple):
@@ -80,9 +86,8 @@ class Sight(NamedTuple):
 def sight(run) -> Sight:
     """Generators of 5 × 6 tokens from captions of three words, at their start."""
     rng = np.random.default_rng(run.seed)
-    model = PrototypeGenerator(
-        (5, 6), 7, words=9, length=3, **SIZES | {"size": 32}, dropout=0.0, key=one_key(run)
-    )
+    sizes: dict[str, Any] = SIZES | {"size": 32, "words": 9, "length": 3}
+    model = PrototypeGenerator((5, 6), 7, **sizes, dropout=0.0, key=one_key(run))
     caption, image = np.array([4, 8, 0]), rng.integers(0, 7, (5, 6))
     hidden = eqx.filter_jit(model.hidden)
     before, ahead, behind = np.asarray(hidden(caption, image)), 0.0, np.inf
