@@ -45,7 +45,10 @@ class LanguageBlock(eqx.Module):
 
     def __init__(self, size, heads, feedforward, context, rotary, dropout, key):
         one, two = jax.random.split(key)
-        self.attention = HopfieldAttention(size, heads=heads, rotary=rotary, key=one)
+        # Maps that keep the size of rows, so that scores tell rows apart from the start.
+        self.attention = HopfieldAttention(
+            size, heads=heads, rotary=rotary, deviation=size**-0.5, key=one
+        )
         self.context = context
         self.feedforward = Feedforward(size, feedforward, dropout, jax.nn.gelu, two)
         self.around_attention = _residual(size, dropout)
@@ -132,7 +135,7 @@ class LanguageModel(eqx.Module):
         width = 4 * size if feedforward is None else whole_number("feedforward", feedforward)
         own = _contexts(contexts, layers)
         keys = jax.random.split(one_key(key), layers + 1)
-        self.embedding = normal((whole_number("vocabulary", vocabulary), size), 0.02, keys[0])
+        self.embedding = normal((whole_number("vocabulary", vocabulary), size), size**-0.5, keys[0])
         self.blocks = tuple(
             LanguageBlock(size, heads, width, context, rotary, dropout, key)
             for context, key in zip(own, keys[1:], strict=True)
@@ -185,8 +188,9 @@ class LanguageModel(eqx.Module):
         return rows, tuple(new), loss
 
     def embed(self, tokens) -> Float[Array, "t d"]:
-        """Rows of tokens, with entries of order one."""
-        return self.embedding[checked_tokens(tokens, self.embedding.shape[0])] * 50.0
+        """Rows of tokens, √d times their embeddings, so that entries are of order one."""
+        found = checked_tokens(tokens, self.embedding.shape[0])
+        return self.embedding[found] * self.embedding.shape[1] ** 0.5
 
     def logits(self, rows: Float[Array, "t d"]) -> Float[Array, "t v"]:
         """The logits of rows after the last block."""
