@@ -10,8 +10,8 @@ from attrax import Outcome
 from attrax.dynamics import Euler, FixedPoint, Flow, Iterate, Langevin, OneRead, Replay
 from attrax.hierarchical import Neurons
 from attrax.models import sequence_memory
-from attrax.separation import Identity, LogSumReLU, Power, Softmax, SumNormalised
-from attrax.similarity import Dot, Euclidean
+from attrax.separation import Identity, LogSumReLU, Max, Power, Softmax, SumNormalised
+from attrax.similarity import Dot, Euclidean, KullbackLeibler
 
 pytestmark = pytest.mark.contract
 RNG = np.random.default_rng(0)
@@ -267,6 +267,16 @@ def test_a_read_beyond_the_range_of_its_type_is_no_answer(values):
     found = attrax.retrieve(memory, rows[:1], OneRead())
     assert not np.all(np.isfinite(found.state))
     assert found.outcome.counts() == {"diverged": 1}
+
+
+def test_a_query_without_scores_is_no_answer():
+    """Of NaN scores `Max` takes the first row, as argmax does; a retrieval does not rest on it."""
+    rows, similarity = np.abs(ROWS), KullbackLeibler(form="reciprocal")
+    memory = attrax.Memory(rows, similarity=similarity, separation=Max())
+    found = attrax.retrieve(memory, np.zeros_like(rows[:2]))
+    assert np.isnan(found.state).all()
+    assert found.outcome.counts() == {"diverged": 2}
+    assert attrax.retrieve(memory, rows[0]).outcome.counts() == {"converged": 1}
 
 
 def test_there_is_no_other_outcome():

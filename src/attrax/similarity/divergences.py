@@ -28,7 +28,8 @@ class KullbackLeibler(AbstractSimilarity):
     - `form`: "negative"; or "reciprocal", 1/Σ k̂ (ln(k̂+ε) − ln(q̂+ε)), which the official code of
       Universal Hopfield Networks uses: ε stands within the logarithms only, so that the
       denominator can come out slightly negative, and the score with the wrong sign. There, as in
-      that code, a query of zeros has NaN for scores, of which `Max` takes the first row.
+      that code, a query of zeros has NaN for scores, of which `Max` takes the first row;
+      `retrieve` answers NaN and says `diverged`.
 
     **Raises:** `ValueError` for a negative `epsilon`; at construction of a memory, for rows that
     are negative somewhere or zero throughout.

@@ -66,6 +66,9 @@ class KeySpace(Comparing, Counting, Measured, Noisy, Reaching, Tempered):
             value = jnp.where(reading.effective == 0, state, value)
         if self.known is not None:
             value = jnp.where(self.known, self.initial, value)
+        if self.memory.separation.lacks_potential is None:
+            # Of NaN scores `Max` answers a row, as argmax does; a run is not to rest on that.
+            value = jnp.where(jnp.isnan(reading.potential), jnp.nan, value)
         # Where `answer` passes over the rows once more, no step need look for the best of them.
         best = reading.best if self.memory.values is None else None
         return Reading(state, value, self._memories(reading), best)
