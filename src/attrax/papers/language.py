@@ -70,7 +70,7 @@ def learn(
     segments: int,
     batch: int,
     seed: int,
-    rate: float = 3e-3,
+    rate: float = 1e-2,
     trainable: Any = None,
 ) -> Learnt:
     """Train on parts of a text, each read in segments one after another from an empty memory.

@@ -1,0 +1,250 @@
+"""Identities of banks and gates, searches, documents with lookups, and real text."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attrax.nn import Bank, HopfieldAttention, NearestMemory, SegmentCache
+from attrax.separation import Softmax, TopK
+
+from .. import language
+from ..contract import NotRun, wide
+from . import copying
+
+
+class Identities(NamedTuple):
+    """The largest differences of what should be equal, over the largest of the numbers."""
+
+    dense: float
+    joint: float
+
+
+@wide
+def identities(run) -> Identities:
+    """All rows as the best k beside a softmax in NumPy, and the joint gate beside one softmax."""
+    rng = np.random.default_rng(run.seed)
+    heads, rows, size = 4, 96, 8
+    keys, values, queries = rng.normal(size=(3, heads, rows, size))
+    bank = Bank(rows, size, size, heads=heads, dtype=float).write(keys, values)
+    found = bank.read(queries, TopK(rows, Softmax(1.5))).value
+    dense = apart(found, softmax(1.5 * queries @ keys.swapaxes(1, 2)) @ values)
+
+    attention = HopfieldAttention(heads * size, heads=heads, key=jax.random.key(run.seed))
+    memory = NearestMemory(rows, heads=heads, k=rows, gate="joint", normalised=False)
+    before, segment = rng.normal(size=(rows, heads * size)), rng.normal(size=(32, heads * size))
+    bank = Bank(rows, size, size, heads=heads, dtype=float)
+    bank = bank.write(*memory.pairs(attention, jnp.asarray(before)))
+    found = memory.read(attention, jnp.asarray(segment), bank)
+    return Identities(dense, apart(found, whole_softmax(attention, before, segment)))
+
+
+def whole_softmax(attention, before, segment):
+    """What the heads of a layer read of all rows before, and of a segment up to each row."""
+    rows = np.concatenate([before, segment])
+
+    def projected(layer, rows):
+        out = rows @ np.asarray(layer.weight).T
+        out = out if layer.bias is None else out + np.asarray(layer.bias)
+        return out.reshape(len(rows), attention.heads, -1).swapaxes(0, 1)
+
+    queries = projected(attention.query_map, segment)
+    keys, values = projected(attention.key_map, rows), projected(attention.value_map, rows)
+    scores = np.asarray(attention.beta)[:, None, None] * queries @ keys.swapaxes(1, 2)
+    seen = np.tri(len(segment), len(rows), len(before), dtype=bool)
+    return softmax(np.where(seen, scores, -np.inf)) @ values
+
+
+def softmax(scores):
+    """Along the last axis."""
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def apart(a, b) -> float:
+    """The largest difference over the largest number."""
+    return float(np.max(np.abs(np.asarray(a) - b)) / np.max(np.abs(b)))
+
+
+# How many of the rows are read, and inverse temperatures of keys with 16 entries.
+BEST, BETAS = (8, 32, 128, 512), (0.25, 1.0)
+
+
+class Truncation(NamedTuple):
+    """Of reads of the best k of 4096 rows, by β, k and query: the error, and the weight ε of the
+    rows that are left out; and the largest norm of a value."""
+
+    errors: np.ndarray
+    left_out: np.ndarray
+    largest: float
+
+
+@wide
+def truncation(run) -> Truncation:
+    """Normal keys, queries and values of 16 entries."""
+    rng = np.random.default_rng(run.seed)
+    keys, values = rng.normal(size=(2, 1, 4096, 16))
+    queries = rng.normal(size=(1, run.pick("truncation.queries", quick=64, full=256), 16))
+    bank = Bank(4096, 16, 16, dtype=float).write(keys, values)
+    errors, left_out = [], []
+    for beta in BETAS:
+        weights = softmax(beta * queries[0] @ keys[0].T)
+        best = np.sort(weights, axis=1)[:, ::-1]
+        whole = weights @ values[0]
+        for k in BEST:
+            found = np.asarray(bank.read(queries, TopK(k, Softmax(beta))).value[0])
+            errors.append(np.linalg.norm(found - whole, axis=1))
+            left_out.append(best[:, k:].sum(1))
+    shape = (len(BETAS), len(BEST), -1)
+    largest = float(np.linalg.norm(values[0], axis=1).max())
+    return Truncation(np.reshape(errors, shape), np.reshape(left_out, shape), largest)
+
+
+class Overflow(NamedTuple):
+    """Of reads of single rows by their own keys: values that are not those stored with the key,
+    and rows that are found although later ones are in their place, or are not found."""
+
+    wrong: int
+    misplaced: int
+    reads: int
+
+
+def overflow(run) -> Overflow:
+    """Writes of random sizes into 100 places, and all keys that were ever written as queries."""
+    rng, capacity, total = np.random.default_rng(run.seed), 100, 1500
+    keys = rng.normal(size=(1, total, 8)).astype(np.float32)
+    keys /= np.linalg.norm(keys, axis=-1, keepdims=True)
+    numbers = np.arange(total, dtype=np.float32).reshape(1, total, 1)
+    values = np.concatenate([numbers, keys], axis=-1)
+    bank, written, wrong, misplaced, reads = Bank(capacity, 8, 9), 0, 0, 0, 0
+    while written < total:
+        count = int(rng.integers(1, 61))
+        part = np.arange(written, written + 60) % total
+        count = min(count, total - written)
+        bank = bank.write(keys[:, part], values[:, part], count=np.int32(count))
+        written += count
+        found = np.asarray(bank.read(keys, TopK(1, Softmax(1.0))).value)[0]
+        number = found[:, 0].astype(int)
+        wrong += int(np.sum(np.any(found[:, 1:] != keys[0][number], axis=1)))
+        held = np.arange(total) >= written - capacity
+        held &= np.arange(total) < written
+        misplaced += int(np.sum((number == np.arange(total)) != held))
+        reads += total
+    return Overflow(wrong, misplaced, reads)
+
+
+def recall(run) -> np.ndarray:
+    """The share of the best 128 of 8192 scores that are the best of their bucket, by draw, where
+    every 128th row is in the same one of 128 buckets."""
+    rng, k, rows = np.random.default_rng(run.seed), 128, 8192
+    shares = []
+    for _ in range(run.pick("recall.draws", quick=100, full=1000)):
+        best = np.argpartition(-rng.normal(size=rows), k)[:k]
+        shares.append(len(np.unique(best % k)) / k)
+    return np.array(shares)
+
+
+def first_segment(run) -> float:
+    """The largest difference of logits, of models whose other weights are the same."""
+    tokens = np.random.default_rng(run.seed).integers(0, copying.VOCABULARY, copying.SEGMENT)
+    one, two = (copying.model_of(capacity, run.seed) for capacity in (TRAINED, 0))
+    return apart(one(tokens).logits, np.asarray(two(tokens).logits))
+
+
+class Copied(NamedTuple):
+    """Of models that were trained, by seed: the share of far lookups that are answered, by
+    capacity, and of a model without a bank; and losses in training."""
+
+    capacities: tuple[int, ...]
+    shares: np.ndarray
+    without: np.ndarray
+    losses: np.ndarray
+
+    def at(self, capacity: int) -> np.ndarray:
+        """The share by seed, with a bank of so many pairs."""
+        return self.shares[:, self.capacities.index(capacity)]
+
+
+TRAINED = copying.GAP * copying.SEGMENT
+
+
+def copied(run) -> Copied:
+    """Models with a bank of as many tokens as there are in the gap, read with banks of others."""
+    steps = run.pick("copied.steps", quick=500, full=600)
+    capacities = run.pick(
+        "copied.capacities", quick=(96, 128), full=(32, 64, 96, 104, 112, 120, 124, 126, 128, 160)
+    )
+    rng = np.random.default_rng((run.seed, steps))
+    asked = copying.documents(rng, run.pick("copied.documents", quick=128, full=256))
+    shares, without, losses = [], [], []
+    for seed in range(run.seed, run.seed + run.pick("copied.seeds", quick=1, full=3)):
+        learnt = copying.learn(TRAINED, seed, steps)
+        losses.append(learnt.losses)
+        models = [copying.enlarged(learnt.model, capacity, 0) for capacity in capacities]
+        shares.append([copying.answered(model, asked).mean() for model in models])
+        plain = copying.learn(0, seed, steps).model
+        without.append(copying.answered(plain, asked).mean())
+    return Copied(capacities, np.array(shares), np.array(without), np.array(losses))
+
+
+# Tokens of a segment, segments of what is learnt from, pairs of the bank in training and after it.
+SEGMENT, SEGMENTS, HELD = 32, 8, 256
+LARGER = (32, 64, 128, 256, 512, 1024)
+CONTEXTS = {
+    "plain": None,
+    "cache": SegmentCache(SEGMENT),
+    "scalar": (None, NearestMemory(HELD, heads=4, k=16)),
+    "joint": (None, NearestMemory(HELD, heads=4, k=16, gate="joint")),
+}
+COMMAND = "needs some minutes: attrax reproduce memorizing-transformer --profile full"
+
+
+def corpus(run) -> language.Corpus:
+    """Python's library; documents of 1024 bytes are asked."""
+    return language.library(1024, run.pick("text.documents", quick=8, full=48), run.seed)
+
+
+class Read(NamedTuple):
+    """Of models of bytes, by seed: nats per byte of documents that were not learnt, by capacity
+    for one with a bank, and the median seconds of a step."""
+
+    nats: np.ndarray
+    seconds: np.ndarray
+    parameters: int
+
+    @property
+    def held(self) -> np.ndarray:
+        """Nats by seed, with the bank of training."""
+        return self.nats[:, LARGER.index(HELD) if self.nats.shape[1] > 1 else 0]
+
+
+def read(run, name: str, times: float = 1.0) -> Read:
+    """Models of a kind, trained for so many times the steps of the others."""
+    steps = run.pick("text.steps", quick=0, full=800)
+    if not steps:
+        raise NotRun(COMMAND)
+    known, nats, seconds = run(corpus), [], []
+    sizes = {"segment": SEGMENT, "segments": SEGMENTS, "batch": 8}
+    for seed in range(run.seed, run.seed + run.pick("text.seeds", quick=2, full=3)):
+        model = language.decoder(CONTEXTS[name], seed=seed, size=48, layers=2, heads=4)
+        learnt = language.learn(model, known.learnt, steps=round(times * steps), seed=seed, **sizes)
+        models = [learnt.model]
+        if name == "scalar":
+            models = [copying.enlarged(learnt.model, capacity, 1) for capacity in LARGER]
+        nats.append([language.nats(one, known.asked, SEGMENT).mean() for one in models])
+        seconds.append(learnt.seconds)
+    return Read(np.array(nats), np.array(seconds), parameters(model))
+
+
+def longer(run) -> Read:
+    """The plain model, trained as long as the model with a bank takes."""
+    seconds = [np.median(run(read, name).seconds) for name in ("scalar", "plain")]
+    times = max(1.0, float(seconds[0] / seconds[1]))
+    run.config["text.times"] = round(times, 3)
+    return read(run, "plain", times)
+
+
+def parameters(model) -> int:
+    """How many numbers are learnt."""
+    return sum(leaf.size for leaf in jax.tree.leaves(model) if hasattr(leaf, "size"))
