@@ -18,7 +18,7 @@ from attrax.papers.compressive_transformer import measure as m
 from attrax.papers.contract import NotRun, Run
 
 SPREAD = np.array([-1e-3, 0.0, 1e-3])
-OTHERS = ("convolution", "convolution beside", "most used")
+OTHERS = ("convolution", "convolution beside", "most used", "short cache")
 
 
 def trained(mass=2.0, **nats):

@@ -8,7 +8,6 @@ from attrax.nn import Bank, NearestMemory
 from attrax.papers import language
 from attrax.papers import memorizing_transformer as paper
 from attrax.papers.contract import NotRun, Run
-from attrax.papers.memorizing_transformer import copying
 from attrax.papers.memorizing_transformer import measure as m
 from attrax.separation import Softmax, TopK
 
@@ -109,48 +108,48 @@ def test_buckets_of_more_or_fewer_rows_find_others():
 
 def test_a_gate_that_does_not_know_that_a_bank_is_empty_is_seen(monkeypatch):
     assert m.first_segment(Run()) < 1e-6
-    model_of = copying.model_of
+    model_of = m.model_of
 
     def other(capacity, seed):
         return model_of(capacity, seed if capacity else seed + 1)
 
-    monkeypatch.setattr(copying, "model_of", other)
+    monkeypatch.setattr(m, "model_of", other)
     assert m.first_segment(Run()) > 0.1
 
 
 def test_documents_answer_their_own_lookups_and_only_by_definitions_in_the_gap():
-    tokens = copying.documents(np.random.default_rng(0), 4)
+    tokens = m.documents(np.random.default_rng(0), 4)
     assert tokens.shape == (4, 161)
-    first = copying.KEYS * copying.VALUES
+    first = m.KEYS * m.VALUES
     for row in tokens[:, :-1]:
         known = {}
-        for begin in range(0, 160, copying.SEGMENT):
-            segment = row[begin : begin + copying.SEGMENT]
-            new = {int(t) // copying.VALUES: int(t) % copying.VALUES for t in segment[:4]}
+        for begin in range(0, 160, m.SEGMENT):
+            segment = row[begin : begin + m.SEGMENT]
+            new = {int(t) // m.VALUES: int(t) % m.VALUES for t in segment[:4]}
             assert not known.keys() & new.keys()
             known.update(new)
-            asked, answers = segment[4::2] - first, segment[5::2] - first - copying.KEYS
+            asked, answers = segment[4::2] - first, segment[5::2] - first - m.KEYS
             assert [known[key] for key in asked.tolist()] == answers.tolist()
-        far = copying.far(row[None])[0] - first
-        assert sorted(far) == sorted(row[:4] // copying.VALUES)
+        far = m.far(row[None])[0] - first
+        assert sorted(far) == sorted(row[:4] // m.VALUES)
         # They are not asked in between.
-        between = (row[copying.SEGMENT : 4 * copying.SEGMENT] - first).tolist()
+        between = (row[m.SEGMENT : 4 * m.SEGMENT] - first).tolist()
         assert not set(far.tolist()) & set(between)
 
 
 def test_a_larger_bank_has_the_same_weights():
-    model = copying.model_of(32, 0)
-    larger = copying.enlarged(model, 64, 0)
+    model = m.model_of(32, 0)
+    larger = m.enlarged(model, 64, 0)
     assert larger.blocks[0].context.capacity == 64
     assert eqx.tree_equal(larger.blocks[0].attention, model.blocks[0].attention)
     assert larger.blocks[0].context.beta is model.blocks[0].context.beta
 
 
 def test_models_learn_and_those_that_learn_nothing_are_at_chance():
-    learnt = copying.learn(m.TRAINED, 0, 2)
-    assert learnt.losses[0] > 2 * np.log(copying.VALUES)
-    asked = copying.documents(np.random.default_rng(0), 16)
-    assert copying.answered(learnt.model, asked).mean() < 0.6
+    learnt = m.learn(m.TRAINED, 0, 2)
+    assert learnt.losses[0] > 2 * np.log(m.VALUES)
+    asked = m.documents(np.random.default_rng(0), 16)
+    assert m.answered(learnt.model, asked).mean() < 0.6
 
 
 def test_text_is_read_in_seconds_by_nobody(monkeypatch):

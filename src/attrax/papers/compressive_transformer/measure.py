@@ -1,7 +1,7 @@
 """Where tokens are kept, slopes, errors of compressions, and language models on real text."""
 
 import math
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -253,11 +253,11 @@ def stream(key, shape):
 class Errors(NamedTuple):
     """The error of what is read of compressed rows, over the square of what is read, by draw."""
 
-    attention: np.ndarray
-    mean: np.ndarray
-    used: np.ndarray
-    autoencoding: np.ndarray
-    maximum: np.ndarray
+    attention: Any
+    mean: Any
+    used: Any
+    autoencoding: Any
+    maximum: Any
 
 
 def errors(run) -> Errors:
@@ -310,7 +310,7 @@ def read(layer, rows, kept):
     return weights, weights @ values
 
 
-def learn_compression(layer, key, steps: int, *, of: str):
+def learn_compression(layer, key, steps: int, *, of: Literal["attention", "autoencoding"]):
     """A convolution after its steps."""
     first, rest = jax.random.split(key)
     compression = ConvolutionCompression(

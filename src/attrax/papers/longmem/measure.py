@@ -72,7 +72,9 @@ def exact(run) -> Exact:
     for segment in tokens[:3]:
         bank = call(side, segment, bank).state
         found.append(difference(side.memory, attention, rows, bank))
+    assert bank.values is not None
     few = bank.clear().write(bank.keys[:, :4], bank.values[:, :4])
+    assert few.values is not None
     # Places that were never written hold rows that no softmax would overlook.
     loud = eqx.tree_at(
         lambda bank: (bank.keys, bank.values),
@@ -429,7 +431,8 @@ def texts(run) -> Texts:
     corpus = language.library(DOCUMENT, run.pick("texts.documents", quick=0, full=16), run.seed)
     nats = np.array([learnt(corpus, run.seed + seed, steps) for seed in range(seeds)])
     places = nats.mean((0, 2)).reshape(3, -1, DOCUMENT // 8).mean(-1)
-    return Texts(*nats.mean((2, 3)).T, places)
+    model, forgets, remembers = nats.mean((2, 3)).T
+    return Texts(model, forgets, remembers, places)
 
 
 def learnt(corpus, seed: int, steps: tuple[int, int]) -> list[np.ndarray]:

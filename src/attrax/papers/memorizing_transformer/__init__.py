@@ -11,7 +11,6 @@ import numpy as np
 
 from ..contract import Evidence, NotRun, claim
 from . import measure as m
-from .copying import CHANCE
 
 PAPER = "Wu et al. (2022), "
 ASKED = "asked here; 64 ε of double"
@@ -83,13 +82,13 @@ def memory_covers_the_gap(run):
     return Evidence(copied.at(m.TRAINED), note)
 
 
-@claim(paper="–", source="asked here; chance is ¼", least=CHANCE - 0.05, most=CHANCE + 0.05)
+@claim(paper="–", source="asked here; chance is ¼", least=m.CHANCE - 0.05, most=m.CHANCE + 0.05)
 def memory_ends_with_its_places(run):
-    """The same models with M = 96, and models without a bank: share answered"""
+    """M = 96, or models without a bank, what is farther from chance: share answered"""
     copied = run(m.copied)
     short, none = copied.at(96), copied.without
     note = f"With M = 96 it is {short.mean():.3f}, and without a bank {none.mean():.3f}."
-    return Evidence(np.concatenate([short, none]), note)
+    return Evidence(max(short, none, key=lambda shares: abs(shares.mean() - m.CHANCE)), note)
 
 
 def better(name, text):

@@ -4,7 +4,6 @@ import numpy as np
 
 from ..panels import panel
 from . import measure as m
-from .copying import CHANCE
 
 _THEORY = "0.35"
 
@@ -17,7 +16,7 @@ def copied(ax, run):
         label = "trained with M = 128" if i == 0 else None
         ax.plot(copied.capacities, shares, "C0o-", ms=4, lw=1, alpha=0.7, label=label)
     ax.plot([0] * len(copied.without), copied.without, "C1s", ms=5, label="no bank")
-    ax.axhline(CHANCE, color=_THEORY, lw=1, ls=":", label="chance")
+    ax.axhline(m.CHANCE, color=_THEORY, lw=1, ls=":", label="chance")
     ax.axvline(m.TRAINED, color=_THEORY, lw=1, ls="--", label="tokens in between")
     ax.legend(fontsize=8, loc="center left")
 
@@ -61,4 +60,4 @@ def learnt(ax, run):
         means = losses[: len(losses) // 20 * 20].reshape(-1, 20).mean(1)
         label = "with a bank of 128" if i == 0 else None
         ax.plot(20 * np.arange(1, len(means) + 1), means, "C0", lw=1, alpha=0.7, label=label)
-    ax.axhline(2 * np.log(1 / CHANCE), color=_THEORY, lw=1, ls=":", label="chance")
+    ax.axhline(2 * np.log(1 / m.CHANCE), color=_THEORY, lw=1, ls=":", label="chance")

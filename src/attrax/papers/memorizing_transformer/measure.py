@@ -1,17 +1,27 @@
 """Identities of banks and gates, searches, documents with lookups, and real text."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int
 
-from attrax.nn import Bank, HopfieldAttention, NearestMemory, SegmentCache
+from attrax.nn import (
+    Bank,
+    HopfieldAttention,
+    LanguageModel,
+    NearestMemory,
+    SegmentCache,
+    token_losses,
+)
 from attrax.separation import Softmax, TopK
+from attrax.training import train
 
 from .. import language
 from ..contract import NotRun, wide
-from . import copying
 
 
 class Identities(NamedTuple):
@@ -145,10 +155,137 @@ def recall(run) -> np.ndarray:
     return np.array(shares)
 
 
+# A segment is 4 definitions, then 14 lookups: a key, and its value as the next token.
+SEGMENT, SEGMENTS, DEFINED, ASKED, GAP = 32, 5, 4, 14, 4
+KEYS, VALUES = DEFINED * SEGMENTS, 4
+# One token a definition, one a key that is asked, one a value.
+VOCABULARY = KEYS * VALUES + KEYS + VALUES
+CHANCE = 1 / VALUES
+# Tokens between a definition and its last lookup.
+TRAINED = GAP * SEGMENT
+
+
+def documents(rng: np.random.Generator, count: int) -> Int[np.ndarray, "b n"]:
+    """Documents in which every key is defined once, with a value that is drawn for it alone.
+
+    A segment asks its own keys, but the last one first asks those that were defined 4 before it.
+    """
+    order = np.broadcast_to(np.arange(KEYS), (count, KEYS))
+    keys = rng.permuted(order, axis=1).reshape(count, SEGMENTS, DEFINED)
+    values = rng.integers(0, VALUES, keys.shape)
+    own = rng.integers(0, DEFINED, (count, SEGMENTS, ASKED))
+    begin = np.repeat(np.arange(SEGMENTS)[:, None], ASKED, axis=1)
+    own[:, GAP, :DEFINED] = np.arange(DEFINED)
+    begin[GAP, :DEFINED] = 0
+    rows = np.arange(count)[:, None, None]
+    asked = KEYS * VALUES + keys[rows, begin[None], own]
+    answers = KEYS * VALUES + KEYS + values[rows, begin[None], own]
+    defined = keys * VALUES + values
+    lookups = np.stack([asked, answers], axis=-1).reshape(count, SEGMENTS, -1)
+    tokens = np.concatenate([defined, lookups], axis=2).reshape(count, -1)
+    return np.concatenate([tokens, tokens[:, :1]], axis=1).astype(np.int32)
+
+
+def lookups(per_token: Any) -> Any:
+    """What stands at the key of each lookup, where its value is predicted: (..., segment, 14)."""
+    shape = (*per_token.shape[:-1], SEGMENTS, SEGMENT)
+    return per_token.reshape(shape)[..., DEFINED::2]
+
+
+def far(per_token: Any) -> Any:
+    """What stands at the keys of the last segment that were defined in the first one."""
+    return lookups(per_token)[..., GAP, :DEFINED]
+
+
+def model_of(capacity: int, seed: int) -> LanguageModel:
+    """One layer that has a bank of so many pairs; none of capacity 0.
+
+    A definition is embedded as the sum of its key and its value, and embeddings stay as they are.
+    At the start maps of queries and keys are the same.
+    """
+    memory, key = NearestMemory(capacity, heads=4, k=4) if capacity else None, jax.random.key(seed)
+    model = LanguageModel(VOCABULARY, 48, layers=1, heads=4, contexts=memory, key=key)
+    asked, answers = model.embedding[-KEYS - VALUES : -VALUES], model.embedding[-VALUES:]
+    defined = (asked[:, None] + answers[None]).reshape(-1, 48)
+
+    def chosen(model):
+        return model.embedding, model.blocks[0].attention.key_map.weight
+
+    embedding, queries = (
+        jnp.concatenate([defined, asked, answers]),
+        model.blocks[0].attention.query_map,
+    )
+    assert queries is not None
+    return eqx.tree_at(chosen, model, (embedding, queries.weight))
+
+
+def enlarged(model: LanguageModel, capacity: int, at: int) -> LanguageModel:
+    """The same weights with a bank of another capacity."""
+    old = model.blocks[at].context
+    assert isinstance(old, NearestMemory)
+    heads = model.blocks[at].attention.heads
+    new = NearestMemory(capacity, heads=heads, k=old.k, gate=old.gate, cache=old.cache)
+    new = eqx.tree_at(lambda new: (new.bias, new.beta), new, (old.bias, old.beta))
+    return eqx.tree_at(lambda model: model.blocks[at].context, model, new)
+
+
+def loss(model: LanguageModel, batch: Int[Array, "b n"]) -> Float[Array, ""]:
+    """Nats of values that are looked up far away, and of all, in equal parts."""
+    nats = jax.vmap(lambda tokens: token_losses(model, tokens, SEGMENT))(batch)
+    return jnp.mean(far(nats)) + jnp.mean(lookups(nats))
+
+
+class Learnt(NamedTuple):
+    """A model after training, and its loss in each step."""
+
+    model: LanguageModel
+    losses: Float[np.ndarray, " steps"]
+
+
+def learn(capacity: int, seed: int, steps: int, rate: float = 1e-2) -> Learnt:
+    """A model that has seen 8 documents a step."""
+
+    def batches(step):
+        return documents(np.random.default_rng((seed, int(step))), 8)
+
+    schedule = optax.cosine_decay_schedule(rate, steps, 0.1)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
+    found = train(
+        model_of(capacity, seed),
+        loss,
+        batches,
+        steps=steps,
+        optimizer=optimizer,
+        trainable=lambda model: (model.blocks, model.norm),
+    )
+    return Learnt(found.model, np.asarray(found.losses))
+
+
+def answered(model: LanguageModel, documents: Int[np.ndarray, "b n"]) -> Bool[np.ndarray, "b f"]:
+    """Which far lookups have their value as the most probable token."""
+    return far(np.asarray(right(model, jnp.asarray(documents))))
+
+
+@eqx.filter_jit
+def right(model, documents):
+    """Which tokens are the most probable ones, of each document."""
+
+    def step(state, inputs):
+        given, wanted = inputs
+        found = model(given, state)
+        return found.state, jnp.argmax(found.logits, axis=-1) == wanted
+
+    def one(tokens):
+        given, wanted = (x.reshape(SEGMENTS, SEGMENT) for x in (tokens[:-1], tokens[1:]))
+        return jax.lax.scan(step, model.start(), (given, wanted))[1].reshape(-1)
+
+    return jax.lax.map(one, documents, batch_size=8)
+
+
 def first_segment(run) -> float:
     """The largest difference of logits, of models whose other weights are the same."""
-    tokens = np.random.default_rng(run.seed).integers(0, copying.VOCABULARY, copying.SEGMENT)
-    one, two = (copying.model_of(capacity, run.seed) for capacity in (TRAINED, 0))
+    tokens = np.random.default_rng(run.seed).integers(0, VOCABULARY, SEGMENT)
+    one, two = (model_of(capacity, run.seed) for capacity in (TRAINED, 0))
     return apart(one(tokens).logits, np.asarray(two(tokens).logits))
 
 
@@ -166,9 +303,6 @@ class Copied(NamedTuple):
         return self.shares[:, self.capacities.index(capacity)]
 
 
-TRAINED = copying.GAP * copying.SEGMENT
-
-
 def copied(run) -> Copied:
     """Models with a bank of as many tokens as there are in the gap, read with banks of others."""
     steps = run.pick("copied.steps", quick=500, full=600)
@@ -176,20 +310,20 @@ def copied(run) -> Copied:
         "copied.capacities", quick=(96, 128), full=(32, 64, 96, 104, 112, 120, 124, 126, 128, 160)
     )
     rng = np.random.default_rng((run.seed, steps))
-    asked = copying.documents(rng, run.pick("copied.documents", quick=128, full=256))
+    asked = documents(rng, run.pick("copied.documents", quick=128, full=256))
     shares, without, losses = [], [], []
     for seed in range(run.seed, run.seed + run.pick("copied.seeds", quick=1, full=3)):
-        learnt = copying.learn(TRAINED, seed, steps)
+        learnt = learn(TRAINED, seed, steps)
         losses.append(learnt.losses)
-        models = [copying.enlarged(learnt.model, capacity, 0) for capacity in capacities]
-        shares.append([copying.answered(model, asked).mean() for model in models])
-        plain = copying.learn(0, seed, steps).model
-        without.append(copying.answered(plain, asked).mean())
+        models = [enlarged(learnt.model, capacity, 0) for capacity in capacities]
+        shares.append([answered(model, asked).mean() for model in models])
+        plain = learn(0, seed, steps).model
+        without.append(answered(plain, asked).mean())
     return Copied(capacities, np.array(shares), np.array(without), np.array(losses))
 
 
-# Tokens of a segment, segments of what is learnt from, pairs of the bank in training and after it.
-SEGMENT, SEGMENTS, HELD = 32, 8, 256
+# Segments of what is learnt from; pairs of the bank in training, and after it.
+PARTS, HELD = 8, 256
 LARGER = (32, 64, 128, 256, 512, 1024)
 CONTEXTS = {
     "plain": None,
@@ -225,13 +359,13 @@ def read(run, name: str, times: float = 1.0) -> Read:
     if not steps:
         raise NotRun(COMMAND)
     known, nats, seconds = run(corpus), [], []
-    sizes = {"segment": SEGMENT, "segments": SEGMENTS, "batch": 8}
+    sizes = {"segment": SEGMENT, "segments": PARTS, "batch": 8}
     for seed in range(run.seed, run.seed + run.pick("text.seeds", quick=2, full=3)):
         model = language.decoder(CONTEXTS[name], seed=seed, size=48, layers=2, heads=4)
         learnt = language.learn(model, known.learnt, steps=round(times * steps), seed=seed, **sizes)
         models = [learnt.model]
         if name == "scalar":
-            models = [copying.enlarged(learnt.model, capacity, 1) for capacity in LARGER]
+            models = [enlarged(learnt.model, capacity, 1) for capacity in LARGER]
         nats.append([language.nats(one, known.asked, SEGMENT).mean() for one in models])
         seconds.append(learnt.seconds)
     return Read(np.array(nats), np.array(seconds), parameters(model))
