@@ -13,13 +13,45 @@ def noisy(share, rows=20):
     return share * (1 + 1e-3 * np.tile([-1, 1], rows // 2))
 
 
-def lengths(half=100.0, predicted=50.0, once=300.0, wrong=1.0, factor=1.0):
-    """Sequences that are held up to `half`, and steps that are right up to `once`."""
-    sizes = np.array([2, 10, 25, 50, 100, 200, 628, 1500])
-    every = np.where(sizes[:, None] < noisy(half * factor), 1.0, 0.0)
-    each = np.where(sizes[:, None] < noisy(once), 1.0, 0.0)
-    units = 0.0094 * wrong * np.ones_like(every) * noisy(1)
-    return m.Lengths(15, predicted, sizes, each, every, units)
+def lengths(half, units=15, *, whole=False, wrong=1.0, sizes=None):
+    """Sequences, or steps, of which those up to a length succeed."""
+    sizes = np.round(half * 2.0 ** np.arange(-2, 2.1, 0.5)) if sizes is None else np.array(sizes)
+    sizes = np.unique(np.maximum(sizes, 2)).astype(int)
+    # Of many draws shares fall through one half at that length.
+    share = 1 / (1 + (sizes / half) ** 4)
+    good = (np.arange(200)[None] / 200 < share[:, None]).astype(int)
+    trials = sizes if whole else np.ones(len(sizes), int)
+    scan = m.scanned(sizes, units, trials, good * trials[:, None])
+    return m.Lengths(units, scan, whole, 0.0094 * wrong * np.ones((len(sizes), 1)) * noisy(1))
+
+
+def polynomial(factor=1.0, law=1.0, whole=1.0):
+    """Capacities, and the law of steps, as multiples of those of normal noise."""
+    known = {}
+    for degree in (1, 2, 3, 4):
+        for units in m.UNITS[degree]["quick"]:
+            half = m.normal(degree, units)
+            known[m.lengths, degree, units] = lengths(half * factor, units)
+            known[m.law, degree, units] = lengths(half * law, units)
+            half = m.normal(degree, units, True) * whole
+            known[m.lengths, degree, units, True] = lengths(half, units, whole=True)
+    return known
+
+
+def exponential(factor=1.0, law=1.0, *, growth=1.36, wrong=1.0, at_predicted=0.0):
+    """The same of exponentials, whose sequences have lengths of their own."""
+    known = {}
+    for units in m.UNITS[None]["quick"]:
+        half = m.normal(None, units)
+        known[m.lengths, None, units] = lengths(half * factor, units)
+        known[m.law, None, units] = lengths(half * law, units)
+        found = lengths(4 * growth ** (units - 5), units, whole=True, wrong=wrong)
+        if units == m.LARGE:
+            sizes = [10, 20, 40, 80, 160, 320, 628, 1500]
+            half = 1200 if at_predicted else 80
+            found = lengths(half, units, whole=True, wrong=wrong, sizes=sizes)
+        known[m.lengths, None, units, True] = found
+    return known
 
 
 def dwells(timed):
@@ -42,15 +74,17 @@ BROKEN = {
         {(m.traces, 2): np.full((4, 100), 0.9), (m.traces, 1): np.full((4, 100), 0.9)},
         {"quadratic_memory_recalls", "linear_memory_loses"},
     ),
+    "other capacities than theory's": (
+        {**polynomial(1.8, 1.8), **exponential(1.8, 1.8)},
+        {"steps_follow_normal_noise"},
+    ),
+    "another law": ({**polynomial(1, 0.7), **exponential(1, 1)}, {"steps_follow_their_law"}),
     "short sequences": (
-        {(m.lengths, n): lengths(half=20) for n in (1, 2, 3, 4)},
+        {**polynomial(whole=0.2), **exponential()},
         {"whole_sequences_are_held", "one_step_and_all_steps"},
     ),
     "long exponentials": (
-        {
-            (m.lengths, None, 15): lengths(half=1200, predicted=628, wrong=0.5),
-            (m.lengths, None, 9): lengths(half=30),
-        },
+        exponential(growth=1.5, wrong=0.5, at_predicted=1.0),
         {
             "normal_noise_overshoots",
             "errors_follow_the_exact_law",
@@ -112,31 +146,63 @@ def test_traces_of_other_successors_fall(monkeypatch):
     assert m.traces(small(**{"traces.draws": 2}), 2)[:, 2].max() < 0.5
 
 
-def test_lengths_are_those_of_the_law(monkeypatch):
-    monkeypatch.setitem(m.UNITS, 2, {"quick": 30, "full": 30})
-    run = small(**{"lengths.draws": 16})
-    found = m.lengths(run, 2)
-    apart = found.every.mean(1) - m.law(30, 2, found.sizes)
-    assert np.abs(apart).max() < 0.45
-    assert np.abs(apart.mean()) < 0.1
-    ratio = found.threshold(found.each) - found.threshold(found.every)
-    assert 2 < np.exp(ratio.mean()) < 4.5
+SIZES = {"lengths.cues": 1500, "lengths.draws": 24, "law.draws": 5e4, "lengths.products": 1e5}
+
+
+def test_lengths_are_those_of_theory(monkeypatch):
+    run = small(**SIZES)
+    steps, law = m.lengths(run, 2, 18), m.law(run, 2, 18)
+    assert 0.8 < steps.half[0] / law.half[0] < 1.25
+    assert steps.half[1] < steps.half[0] < steps.half[2]
+    whole = m.lengths(run, 2, 18, True)
+    assert 0.7 < whole.half[0] / m.normal(2, 18, whole=True) < 1.4
+    assert whole.right(6).mean() > 0.8
     # Were patterns biased, hardly any sequence would come back.
     monkeypatch.setattr(
-        m, "signs", lambda rng, *s: np.where(rng.random(s) < 0.8, 1, -1).astype(np.float32)
+        m,
+        "signs",
+        lambda rng, *s, dtype=np.float32: np.where(rng.random(s) < 0.8, 1, -1).astype(dtype),
     )
-    other = m.lengths(small(**{"lengths.draws": 16}), 2)
-    assert other.at_prediction.mean() < 0.5
-    assert other.wrong.mean() > 5 * found.wrong.mean()
+    other = m.lengths(small(**SIZES), 2, 18, True)
+    assert other.right(6).mean() < 0.5
+    assert other.wrong.mean() > 3 * whole.wrong.mean()
 
 
-def test_thresholds_are_where_shares_fall():
-    found = lengths(half=100, once=300)
-    np.testing.assert_allclose(np.exp(found.threshold(found.each)), np.sqrt(200 * 628), rtol=1e-6)
-    half = np.concatenate([np.ones(4), [0.5], np.zeros(3)])[:, None]
-    np.testing.assert_allclose(
-        found.threshold(half), (np.log(50 * 100) + np.log(100 * 200)) / 4, rtol=1e-6
+def test_counts_of_patterns_among_zeros_are_those_of_the_formula():
+    rows = m.signs(np.random.default_rng(0), 8, 40, 18, dtype=np.int8)
+    for size in (20, 40):
+        good, wrong = np.asarray(m.counted(m.padded(rows[:, :size], 2, True), size, size, 2)).T
+        for draw, patterns in enumerate(rows[:, :size].astype(float)):
+            after = np.roll(patterns, -1, 0)
+            # Of each cue, pattern and unit, without the unit's own part.
+            scores = (patterns @ patterns.T)[..., None] - patterns[:, None] * patterns
+            drives = np.sum(scores**2 * after, axis=1)
+            off = np.sum(np.where(drives == 0, patterns, np.sign(drives)) != after, axis=1)
+            assert (good[draw], wrong[draw]) == (np.sum(off == 0), off.sum())
+
+
+def test_the_law_is_that_of_patterns_that_are_drawn(monkeypatch):
+    """An exponential among few units, where patterns that are close decide."""
+    steps, law = (measure(small(**SIZES), None, 5) for measure in (m.lengths, m.law))
+    shares = np.asarray(steps.scan.each.value), np.asarray(law.scan.each.value)
+    assert np.abs(shares[0] - shares[1]).max() < 0.08
+    # Noise of another size would hold other lengths.
+    monkeypatch.setattr(m.np, "exp", lambda x: np.exp2(1.1 * x))
+    assert (
+        np.abs(np.asarray(m.law(small(**SIZES), None, 5).scan.each.value) - shares[1]).max() > 0.1
     )
+
+
+def test_replays_of_other_successors_leave_the_diagonal(monkeypatch):
+    overlaps = m.replays(Run())
+    due = {degree: np.diagonal(found) for degree, found in overlaps.items()}
+    assert (due[None] == 1).all()
+    assert due[2][:6].min() > 0.8
+    assert due[2][20:].max() < 0.5
+    assert due[1][5:].max() < 0.6
+    plain = m.sequence_memory
+    monkeypatch.setattr(m, "sequence_memory", lambda rows, *a, **k: plain(rows[::-1], *a, **k))
+    assert np.diagonal(m.replays(Run())[None])[1:].max() < 0.6
 
 
 def test_what_is_not_whitened_is_not_robust(monkeypatch):

@@ -1,4 +1,4 @@
-"""Traces of overlaps, lengths of sequences, dwell times, and a replay of images."""
+"""Replays in space and time, capacities beside theory, dwell times, and a replay of images."""
 
 import numpy as np
 
@@ -8,31 +8,59 @@ from . import measure as m
 _THEORY = "0.35"
 
 
-@panel(xlabel="step", ylabel="overlap with the pattern that is due", ylim=(-0.2, 1.05))
-def traces(ax, run):
-    """100 patterns of 300 units: a square keeps the sequence"""
-    for degree, colour in ((1, "C0"), (2, "C1")):
-        rows = run(m.traces, degree)
-        ax.plot(rows.T, color=colour, lw=0.8, alpha=0.5)
-        ax.plot([], color=colour, label=f"degree {degree}")
+@panel(bare=True, xlabel="step", ylabel="pattern")
+def replays(ax, run):
+    """Overlap with each pattern, 900 patterns of 100 units"""
+    found, gap = run(m.replays), 3
+    shown = [overlaps[:40, :40].T for overlaps in found.values()]
+    sheet = np.hstack([np.pad(x, ((0, 0), (0, gap)), constant_values=np.nan) for x in shown])
+    image = ax.imshow(sheet, cmap="RdBu_r", vmin=-1, vmax=1, origin="lower", aspect=1.9)
+    for i, name in enumerate(("linear", "degree 2", "exponential")):
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+        ax.text(i * (40 + gap) + 1, 37.5, name, va="top", fontsize=8, bbox=box)
+    ticks = [i * (40 + gap) + x for i in range(3) for x in (0, 20)]
+    ax.set_xticks(ticks, [x % (40 + gap) for x in ticks])
+    ax.tick_params(labelsize=8)
+    ax.spines[:].set_visible(False)
+    ax.figure.colorbar(image, ax=ax, shrink=0.8).ax.tick_params(labelsize=8)
 
 
-@panel(xlabel="length / capacity $P_S$ of normal noise", ylabel="share without any error")
-def lengths(ax, run):
-    """Whole sequences of random patterns, and theory"""
-    for i, degree in enumerate((1, 2, 3, 4, None)):
-        found = run(m.lengths, degree, m.LARGE if degree is None else None)
-        name = "exponential" if degree is None else f"degree {degree}"
-        label = f"{name}, {found.units} units"
-        scaled = found.sizes / found.predicted
-        ax.plot(scaled, found.every.mean(1), f"C{i}o", ms=4, label=label)
-        sizes = np.unique(np.round(np.geomspace(found.sizes[0], found.sizes[-1], 40)))
-        ax.plot(sizes / found.predicted, m.law(found.units, degree, sizes), f"C{i}-", lw=1)
-    ax.axvline(1, color=_THEORY, lw=1, ls="--")
-    ax.plot([], color=_THEORY, lw=1, label="exact law of the noise")
-    ax.set_xscale("log")
-    ax.set_xlim(0.01, 400)
-    ax.legend(fontsize=7, loc="upper right")
+def _capacities(ax, run, whole):
+    for i, (degree, by) in enumerate(m.UNITS.items()):
+        units = np.array(m.affordable(run, degree) if whole else by[run.profile])
+        fine = np.geomspace(units[0], units[-1], 25)
+        normal = [m.normal(degree, x, whole) for x in fine]
+        found = np.array([run(m.lengths, degree, int(x), whole).half for x in units])
+        found = np.where(np.isfinite(found).all(1, keepdims=True), found, np.nan)
+        error = np.abs(found[:, 1:] - found[:, :1]).T
+        ax.plot(fine, normal, f"C{i}-", lw=1)
+        ax.errorbar(units, found[:, 0], error, fmt=f"C{i}o", ms=4, capsize=2)
+        ax.lines[-1].set_label("exponential" if degree is None else f"degree {degree}")
+        if not whole:
+            law = [run(m.law, degree, int(x)).half[0] for x in units]
+            ax.plot(units, law, f"C{i}:", lw=1.5)
+    ax.plot([], color=_THEORY, lw=1, label="normal noise")
+    if whole:
+        few = np.array([5, 25])
+        ax.plot(few, 1.18 * 2 ** (few / 2), "--", color=_THEORY, lw=1, label="two equal patterns")
+    else:
+        ax.plot([], ":", color=_THEORY, lw=1.5, label="law of one step")
+    ax.set(xscale="log", yscale="log", ylim=(2, 1e6 if whole else 3e9))
+    ax.set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
+    ax.minorticks_off()
+    ax.legend(fontsize=7, loc="upper left", ncols=2)
+
+
+@panel(xlabel="units", ylabel="patterns")
+def steps(ax, run):
+    """Half the steps are right: bands of 95 %, and theory"""
+    _capacities(ax, run, False)
+
+
+@panel(xlabel="units", ylabel="patterns")
+def sequences(ax, run):
+    """Half the sequences are without error: bands, and theory"""
+    _capacities(ax, run, True)
 
 
 @panel(xlabel="step", ylabel="pattern", xlim=(0, 60), ylim=(-0.5, 14))

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from attrax import theory
 from attrax.dynamics import Replay
+from attrax.evaluate import CapacityScan, success_bands
+from attrax.evaluate.bands import pooled_bands
 from attrax.models import SequenceMemory, sequence_memory
 from attrax.retrieval import retrieve
 from attrax.separation import Power, Softmax
@@ -18,14 +21,15 @@ from attrax.similarity import Euclidean, whitened
 
 from ..contract import NotRun
 
-# Units of polynomial memories by degree, in the two profiles.
+# Units of memories by degree, in the two profiles; `None` is the exponential.
 UNITS = {
-    1: {"quick": 100, "full": 100},
-    2: {"quick": 60, "full": 100},
-    3: {"quick": 40, "full": 100},
-    4: {"quick": 30, "full": 50},
+    1: {"quick": (10, 18, 32, 56, 100), "full": (10, 18, 32, 56, 100)},
+    2: {"quick": (10, 18, 32, 56, 100), "full": (10, 18, 32, 56, 100)},
+    3: {"quick": (10, 18, 32), "full": (10, 18, 32, 56, 100)},
+    4: {"quick": (10, 18), "full": (10, 18, 32, 56, 100)},
+    None: {"quick": (5, 10, 15), "full": (5, 10, 15, 20, 25)},
 }
-SMALL, LARGE = 9, 15  # units of exponential memories
+LARGE = 15  # units of the exponential memory that is asked for as many patterns as Eq. 10 has
 STATES = 6  # of the flat window, τ + 1
 EEG = "mpl-data/sample_data/eeg.dat"
 
@@ -35,9 +39,14 @@ def separation(degree):
     return Softmax(1.0) if degree is None else Power(degree)
 
 
-def signs(rng, *shape) -> np.ndarray:
+def every(run) -> list[tuple[int | None, int]]:
+    """All degrees with their numbers of units."""
+    return [(degree, units) for degree, by in UNITS.items() for units in by[run.profile]]
+
+
+def signs(rng, *shape, dtype=np.float32) -> np.ndarray:
     """Fair and independent."""
-    return rng.choice(np.array([-1, 1], np.float32), shape)
+    return (2 * rng.integers(0, 2, shape, np.int8) - 1).astype(dtype, copy=False)
 
 
 def stepped(memory, states):
@@ -69,91 +78,183 @@ def traces(run, degree: int) -> np.ndarray:
     return np.array(rows)
 
 
-class Lengths(NamedTuple):
-    """Random sequences of S lengths, R draws each.
+def normal(degree: int | None, units: int, whole: bool = False) -> float:
+    """The length at which half of steps, or of whole sequences, are right if noise is normal."""
+    sizes = np.geomspace(2, 20 * float(theory.sequence_capacity(units, degree, "transition")), 2000)
+    wrong = np.asarray(theory.sequence_flip_probability(sizes, units, degree), np.float64)
+    right = np.exp(units * np.where(whole, sizes, 1) * np.log1p(-wrong))
+    return float(np.interp(-0.5, -right, sizes))
 
-    - `units`, `predicted`: d, and the length of Eq. 9 or 10 for all steps to be right.
-    - `sizes` (S,): the lengths.
-    - `each`, `every` (S, R): the share of steps that are right, and whether all are.
-    - `wrong` (S, R): the share of units that are wrong.
+
+class Lengths(NamedTuple):
+    """Random sequences of S lengths, R draws of each.
+
+    - `units`: d.
+    - `scan`: shares of steps and of whole sequences with their bands, as of `capacity_scan`.
+    - `whole`: whether whole sequences count, or single steps.
+    - `wrong` (S, R): the share of units that are wrong, by draw.
     """
 
     units: int
-    predicted: float
-    sizes: np.ndarray
-    each: np.ndarray
-    every: np.ndarray
+    scan: CapacityScan
+    whole: bool
     wrong: np.ndarray
 
+    def at(self, size) -> int:
+        """The place of the length that is closest."""
+        return int(np.argmin(np.abs(np.asarray(self.scan.sizes) - size)))
+
+    def right(self, size) -> np.ndarray:
+        """Of each draw, whether the sequence of the length that is closest is without error."""
+        return np.asarray(self.scan.successes == self.scan.sizes[:, None], float)[self.at(size)]
+
     @property
-    def at_prediction(self) -> np.ndarray:
-        """Of each draw, whether the sequence of the predicted length is without error."""
-        return self.every[np.argmin(np.abs(self.sizes - self.predicted))]
+    def half(self) -> np.ndarray:
+        """The length at which half succeed, and the ends of its confidence band."""
+        band = self.scan.capacity("every" if self.whole else "each")
+        return self.units * np.array([float(x) for x in band])
 
-    def threshold(self, shares) -> np.ndarray:
-        """The logarithm of the length at which shares fall from 1 to 0, on average, by draw."""
-        logs = np.log(self.sizes)
-        middles = np.concatenate([logs[:1], (logs[1:] + logs[:-1]) / 2, logs[-1:]])
-        edges = np.concatenate([np.ones_like(shares[:1]), shares, np.zeros_like(shares[:1])])
-        return middles @ (edges[:-1] - edges[1:])
-
-
-def law(units, degree, sizes, exact=True) -> np.ndarray:
-    """The share of sequences of which all steps are right, if errors of units were independent."""
-    wrong = theory.sequence_flip_probability(sizes, units, degree, exact=exact)
-    wrong = np.clip(np.asarray(wrong, np.float64), 0, 0.5)
-    return np.exp(sizes * units * np.log1p(-wrong))
+    @property
+    def log_error(self) -> float:
+        """The standard error of the logarithm of that length: a band of 95 % has four of them."""
+        return float(np.log(self.half[2] / self.half[1])) / 3.92
 
 
-def lengths(run, degree: int | None, units: int | None = None) -> Lengths:
-    """How many steps of sequences are right, for lengths around that at which half the draws fail.
+def affordable(run, degree: int | None) -> list[int]:
+    """Numbers of units for which all steps of sequences as long as predicted are not too many."""
+    units = UNITS[degree][run.profile]
+    sizes = np.asarray(theory.sequence_capacity(np.array(units), degree or 1))
+    return [n for n, size in zip(units, sizes, strict=True) if size**2 * n < products(run)]
 
-    That length is from the exact law. The length of Eq. 9 is one of them, and that of Eq. 10 is
-    for `LARGE` units.
+
+def products(run) -> float:
+    """The most products of patterns, cues and units of a sequence; four powers take up to 4e10."""
+    return run.pick("lengths.products", quick=2e7, full=5e8)
+
+
+def tried(run, degree: int | None, units: int, whole: bool) -> np.ndarray:
+    """Lengths around that at which half fail, up to those that are too many.
+
+    Patterns that are all but equal limit exponential sequences, from √(number of states) on.
     """
-    if units is None:
-        units = UNITS[degree or 1][run.profile]
-    predicted = float(theory.sequence_capacity(units, degree))
-    tried = np.unique(np.round(np.geomspace(2, 4 * predicted, 60)))
-    half = tried[np.argmax(law(units, degree, tried) < 0.5)]
-    factors = 2.0 ** np.arange(-2.5, 2.6, 0.5) if degree is None else 2.0 ** np.arange(-1, 1.1, 0.4)
-    sizes = [*(half * factors), predicted] if degree or units == LARGE else half * factors
-    if degree == 2:
-        sizes = [*sizes, 3 * half, 4 * half, 5 * half, 7 * half]
-    sizes = np.unique(np.maximum(2, np.round(sizes)).astype(np.int32))
-    draws = run.pick("lengths.draws", quick=30, full=100)
-    if degree is None:
-        draws = run.pick("lengths.draws_of_exponentials", quick=150, full=600)
-    if sizes[-1] > 2000:
-        draws = run.pick("lengths.draws_of_long_ones", quick=10, full=20)
-    rng = np.random.default_rng(run.seed + units)
-    rows = np.stack([signs(rng, sizes[-1], units) for _ in range(draws)])
-    good, wrong = (np.asarray(x).T / sizes[:, None] for x in counted(rows, sizes, degree))
-    return Lengths(units, predicted, sizes, good, (good == 1) * 1.0, wrong / units)
+    if whole and degree is None:
+        sizes = 2 ** (units / 2 + np.arange(-3.5, 0.6))
+    else:
+        # Beyond a million patterns it is memory that ends them.
+        around = normal(degree, units, whole)
+        steps = (-1, -0.5, 0, 0.5, 1) if degree else (-2, -1, 0, 1 if around < 1e6 else 0.5)
+        sizes = around * 2.0 ** np.array(steps)
+    if whole:
+        predicted = float(theory.sequence_capacity(units, degree))
+        sizes = np.append(sizes, [predicted] if degree or units == LARGE else [])
+        sizes = sizes[np.square(sizes) * units < products(run)]
+    return np.unique(np.maximum(2, np.round(sizes)).astype(np.int64))
+
+
+def lengths(run, degree: int | None, units: int, whole: bool = False) -> Lengths:
+    """How many steps of sequences of several lengths are right: all of them, or some of many."""
+    sizes = tried(run, degree, units, whole)
+    cues = sizes[-1] if whole else min(64, sizes[len(sizes) // 2])
+    draws = run.pick("lengths.draws", quick=32, full=96)
+    draws = 4 * draws if degree is None and units <= LARGE else draws
+    if not whole:
+        draws = run.pick("lengths.cues", quick=1000, full=2500) / cues
+        draws = draws / 6 if sizes[-1] > 1e6 else draws / 3 if sizes[-1] > 1e5 else draws
+    chunk, trials = 8 if sizes[-1] < 2**19 else 2, np.minimum(sizes, cues)
+    rng, found = np.random.default_rng([run.seed, units, degree or 0, whole]), []
+    for _ in range(int(np.ceil(draws / chunk))):
+        rows = signs(rng, chunk, sizes[-1], units, dtype=np.int8)
+        parts = zip(sizes, trials, strict=True)
+        found.append([counted(padded(rows[:, :n], degree, whole), n, k, degree) for n, k in parts])
+    # Chunks, sizes, draws, counts -> counts, sizes, draws.
+    good, wrong = np.array(found).transpose(3, 1, 0, 2).reshape(2, len(sizes), -1)
+    wrong = wrong / (trials[:, None] * units)
+    return Lengths(units, scanned(sizes, units, trials, good), whole, wrong)
+
+
+def padded(rows, degree, whole) -> np.ndarray:
+    """Rows with zeros behind and beside them, in one of few shapes."""
+    draws, size, units = rows.shape
+    shapes = (256, 2048) if whole else (256, 2048, 16384)
+    width = max(units, 100 if degree else 25) if size <= shapes[-1] else units
+    most = next((x for x in shapes if size <= x), 1 << int(size - 1).bit_length())
+    wide = np.zeros((draws, most, width), np.int8)
+    wide[:, :size, :units] = rows
+    return wide
 
 
 @functools.partial(jax.jit, static_argnames="degree")
-def counted(rows, sizes, degree):
-    """How many steps are right, and how many units wrong, by draw and length.
-
-    A sequence is the first rows of a draw.
-    """
+def counted(rows, size, cues, degree):
+    """How many of the first steps are right, and how many of their units wrong, by draw."""
+    place = jnp.arange(rows.shape[1])
+    some = jnp.arange(64 if len(place) < 2**19 else 8)
 
     def draw(patterns):
-        place = jnp.arange(len(patterns))
+        # Rows and columns of zeros add nothing to drives, so that many lengths are one program.
+        kept = patterns.astype(jnp.float32)
+        after = jnp.where((place < size)[:, None], kept[(place + 1) % size], 0)
+        memory = SequenceMemory(kept, after, separation=separation(degree), units="signs")
+        space = memory.space(kept[0])
 
-        def one(size):
-            # Rows of zeros add nothing to drives, so that all lengths are one program.
-            there = (place < size)[:, None]
-            kept = jnp.where(there, patterns, 0)
-            after = jnp.where(there, patterns[(place + 1) % size], 0)
-            memory = SequenceMemory(kept, after, separation=separation(degree), units="signs")
-            off = jnp.sum((stepped(memory, patterns) != after) & there, axis=1)
-            return jnp.sum((off == 0) & there[:, 0]), jnp.sum(off)
+        def more(i, found):
+            cue = i * len(some) + some
+            read = jax.vmap(lambda state: space.succeed(state[None]).value)(kept[cue % size])
+            off = jnp.sum(read != after[cue % size], axis=1)
+            good, off = (off == 0) & (cue < cues), jnp.where(cue < cues, off, 0)
+            return found + jnp.stack([jnp.sum(good), jnp.sum(off)])
 
-        return jax.lax.map(one, sizes)
+        return jax.lax.fori_loop(0, -(-cues // len(some)), more, jnp.zeros(2, int))
 
     return jax.lax.map(draw, rows)
+
+
+def scanned(sizes, units, trials, good) -> CapacityScan:
+    """Counts of some cues of each memory, as `capacity_scan` has those of all of them."""
+    numbers, counts, trials = (jnp.asarray(x, int) for x in (sizes, good, trials))
+    load, unknown = jnp.asarray(sizes / units, float), jnp.full(len(sizes), jnp.nan)
+    each = pooled_bands(counts, trials, 0.95)
+    every = success_bands(jnp.sum(counts == trials[:, None], axis=1), counts.shape[1])
+    return CapacityScan("transition", numbers, load, each, every, unknown, unknown, counts)
+
+
+def law(run, degree: int | None, units: int) -> Lengths:
+    """The law of one step, for the same lengths, from counts of patterns by their distance.
+
+    Given how many patterns differ from the cue in h units, drives are sums of random signs. Counts
+    are drawn once for all units of a step, so that errors come together, near a close pattern.
+    """
+    sizes, n = tried(run, degree, units, False), units - 1
+    rng = np.random.default_rng([run.seed, units, degree or 0, 2])
+    apart = np.arange(units + 1)
+    chances = np.array([math.comb(units, h) / 2**units for h in apart])
+    overlaps = n - 2.0 * np.arange(units)
+    weights = (overlaps / n) ** degree if degree else np.exp(overlaps - n)
+    draws, good = max(300, int(run.pick("law.draws", quick=3e5, full=2e6) / units**2)), []
+    for size in sizes:
+        counts = rng.multinomial(size - 1, chances / chances.sum(), draws)[:, None]
+        # Of those at a distance, the ones that differ in this unit are closer in all others.
+        differ = rng.binomial(counts, apart / units, (draws, units, units + 1))
+        for h in (1, 2, 3):
+            spread = rng.multinomial(h * counts[:, 0, h], np.full(units, 1 / units))
+            differ[..., h] = np.minimum(spread, counts[..., h])
+        seen = (counts - differ)[..., :-1] + differ[..., 1:]
+        drives = 1 + (2 * rng.binomial(seen, 0.5) - seen) @ weights
+        # A unit with a drive of zero keeps its state, which is right half the time.
+        drives = np.where(np.abs(drives) < 1e-9, rng.random(drives.shape) - 0.5, drives)
+        good.append(np.all(drives > 0, axis=1))
+    scan = scanned(sizes, units, np.ones(len(sizes), int), np.array(good, int))
+    return Lengths(units, scan, False, np.empty((len(sizes), 0)))
+
+
+def replays(run) -> dict[int | None, np.ndarray]:
+    """Overlaps with each of 900 patterns of 100 units (steps, patterns) of replays, by degree."""
+    patterns = signs(np.random.default_rng(run.seed), 900, 100)
+    replay, found = Replay(39, tolerance=np.inf), {}
+    for degree in (1, 2, None):
+        memory = sequence_memory(patterns, separation(degree), units="signs", cyclic=True)
+        path = np.asarray(retrieve(memory, patterns[0], replay, path=True).path)
+        found[degree] = path @ patterns.T / 100
+    return found
 
 
 class Correlated(NamedTuple):
