@@ -80,7 +80,7 @@ BROKEN = {
     ),
     "another law": ({**polynomial(1, 0.7), **exponential(1, 1)}, {"steps_follow_their_law"}),
     "short sequences": (
-        {**polynomial(whole=0.2), **exponential()},
+        {**polynomial(whole=0.5), **exponential()},
         {"whole_sequences_are_held", "one_step_and_all_steps"},
     ),
     "long exponentials": (

@@ -89,7 +89,7 @@ def one_step_and_all_steps(run):
     ratios, errors, notes = [], [], []
     for degree in (1, 2, 3, 4):
         found = {n: run(m.lengths, degree, n, True) for n in m.affordable(run, degree)}
-        units = max(n for n, x in found.items() if np.isfinite(x.half).all())
+        units = max(n for n, x in found.items() if x.half[1] > 0 and np.isfinite(x.half).all())
         each, every = run(m.lengths, degree, units), found[units]
         ratio = each.half[0] / every.half[0]
         ratios.append(ratio / (degree + 1))

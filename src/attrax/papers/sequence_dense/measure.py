@@ -102,7 +102,7 @@ class Lengths(NamedTuple):
 
     def at(self, size) -> int:
         """The place of the length that is closest."""
-        return int(np.argmin(np.abs(np.asarray(self.scan.sizes) - size)))
+        return int(np.argmin(np.abs(np.asarray(self.scan.sizes) - float(size))))
 
     def right(self, size) -> np.ndarray:
         """Of each draw, whether the sequence of the length that is closest is without error."""
