@@ -26,7 +26,7 @@ def copied(long, short, without):
 
 
 def read(*nats):
-    return m.Read(np.array(nats)[None] + SPREAD[:, None], np.full(3, 0.1), 1000)
+    return m.Read(np.array(nats)[None] + SPREAD[:, None], 1000)
 
 
 BROKEN = {
