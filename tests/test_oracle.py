@@ -419,7 +419,8 @@ class Exact:
         rounded = 4 * eps * abs(finite) + 8 * eps * abs(finite - top)
         errors = errors + rounded + (count + 8) * eps / self.beta
         weights, low, high = oracle.spread_weights(self.weights, scores, errors)
-        off = np.maximum(high - weights, weights - low)
+        # Shares of negative scores fall with their own.
+        off = np.maximum(abs(high - weights), abs(weights - low))
         if self.mode:
             return None, (weights, off)
         state = weights @ self.rows
