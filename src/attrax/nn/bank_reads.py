@@ -17,8 +17,8 @@ from ..similarity import Dot
 if TYPE_CHECKING:
     from .bank import Bank
 
-# So many scores are held at a time, 4 MiB.
-_SCORES = 1 << 20
+# So many scores are held at a time, 4 MiB, but never those of fewer queries than these.
+_SCORES, _QUERIES = 1 << 20, 32
 
 
 class BankReading(NamedTuple):
@@ -118,7 +118,7 @@ def _read_rows(separation, similarity, queries, keys, values, there) -> BankRead
 
 def _by_query(function, queries, keys):
     """A function of each query, as many at a time as the scores of may be held."""
-    together = max(1, min(_SCORES // keys.shape[0], queries.shape[0]))
+    together = min(max(_QUERIES, _SCORES // keys.shape[0]), queries.shape[0])
     return jax.lax.map(function, queries, batch_size=together)
 
 
