@@ -25,6 +25,7 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+import attrax
 from attrax import papers
 from attrax.names import public_names
 
@@ -112,7 +113,7 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 def _absent() -> list[str]:
     """Rooms that cannot be imported here, since what they need is not installed."""
-    return [] if importlib.util.find_spec("torch") else ["torch"]
+    return [room for room, needed in attrax._NEEDS.items() if not importlib.util.find_spec(needed)]
 
 
 def _write_index(folder: Path) -> None:
@@ -151,7 +152,6 @@ def _module(thing: object) -> str:
 
 def _public() -> dict[str, object]:
     """Every public object: the names of the root, and of each room one level down."""
-    attrax = importlib.import_module("attrax")
     errors = importlib.import_module("attrax.common.checks")
     found: dict[int, tuple[str, object]] = {}
     names = {f"attrax.{name}" for name in attrax.__all__ if not name.startswith("_")}

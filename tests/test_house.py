@@ -77,7 +77,9 @@ def test_type_checkers_see_every_sub_package(root):
         if alias.asname == alias.name
     }
     assert declared == set(attrax._ROOMS)
-    absent = set() if importlib.util.find_spec("torch") else {"torch"}
+    absent = {
+        room for room, needed in attrax._NEEDS.items() if not importlib.util.find_spec(needed)
+    }
     assert declared - absent == set(dir(attrax)) - set(attrax.__all__)
     assert {name for name, _ in inspect.getmembers(attrax)} >= declared - absent
     exported = {
@@ -167,12 +169,16 @@ def test_nothing_is_imported_before_it_is_needed():
     assert not by_root & {"sklearn", "torch", "matplotlib", "PIL", "pooch", "tqdm", "pytest"}
 
 
-def test_the_door_for_pytorch_says_what_it_needs():
-    hidden = "import sys; sys.modules['torch'] = None; import attrax; attrax.torch"
+@pytest.mark.parametrize(
+    ("room", "needed", "name"),
+    [("torch", "torch", "PyTorch"), ("estimators", "sklearn", "scikit-learn")],
+)
+def test_a_room_that_needs_more_says_what(room, needed, name):
+    hidden = f"import sys; sys.modules['{needed}'] = None; import attrax; attrax.{room}"
     done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        'ImportError: attrax.torch needs PyTorch: pip install "attrax[torch]".'
+        f'ImportError: attrax.{room} needs {name}: pip install "attrax[{needed}]".'
     )
 
 

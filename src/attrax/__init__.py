@@ -17,6 +17,7 @@ from .version import __version__ as __version__
 if TYPE_CHECKING:
     from . import data as data
     from . import dynamics as dynamics
+    from . import estimators as estimators
     from . import evaluate as evaluate
     from . import hierarchical as hierarchical
     from . import learning as learning
@@ -61,6 +62,7 @@ _HOMES = {
 _ROOMS = (
     "data",
     "dynamics",
+    "estimators",
     "evaluate",
     "hierarchical",
     "learning",
@@ -76,6 +78,8 @@ _ROOMS = (
     "torch",
     "training",
 )
+# What rooms need that attrax itself does without.
+_NEEDS = {"estimators": "sklearn", "torch": "torch"}
 
 __all__ = [
     "FileFormatError",
@@ -111,5 +115,5 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     # All of these are loaded by `help(attrax)`, so that what cannot be is not among them.
-    rooms = _ROOMS if importlib.util.find_spec("torch") else set(_ROOMS) - {"torch"}
-    return sorted([*__all__, *rooms])
+    absent = {room for room, needed in _NEEDS.items() if not importlib.util.find_spec(needed)}
+    return sorted([*__all__, *(set(_ROOMS) - absent)])

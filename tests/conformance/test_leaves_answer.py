@@ -54,6 +54,7 @@ CLASSES = {
     ("learning/plasticity.py", "Memory"): "slots are places for rows, which no other store has",
     ("learning/rules.py", "MatrixMemory"): "a rule writes couplings, which no other store has",
     ("models/hopfield.py", "MatrixMemory"): "couplings become the synapse of a network",
+    ("training/completion.py", "Memory"): "entries are filled in from rows, in their units",
     ("training/parameters.py", "HierarchicalMemory"): "its frozen parts are named, and no field's",
 }
 # What may be asked for by name, and why.

@@ -1,5 +1,7 @@
 """Training: how the parameters of memories are learnt by gradients through retrieval."""
 
+from .completion import complete as complete
+from .completion import completion_loss as completion_loss
 from .constrained import AbstractConstrained as AbstractConstrained
 from .continual import Continual as Continual
 from .continual import train_continually as train_continually
