@@ -6,6 +6,9 @@ from attrax.estimators import ClAMClusterer
 labels = ClAMClusterer(n_clusters=3, random_state=0).fit_predict(rows)
 ```
 
+`HopfieldClassifier` and `HopfieldRegressor` give labels and numbers by a memory of rows that have
+some, and `HopfieldNovelty` tells what is unlike all rows by its energy.
+
 They need the extra `sklearn`; nothing else of attrax imports them.
 """
 
@@ -21,3 +24,6 @@ except ModuleNotFoundError as error:
     ) from None
 
 from .clam import ClAMClusterer as ClAMClusterer
+from .labels import HopfieldClassifier as HopfieldClassifier
+from .labels import HopfieldRegressor as HopfieldRegressor
+from .novelty import HopfieldNovelty as HopfieldNovelty

@@ -18,9 +18,10 @@ from ..separation import Softmax
 from ..similarity import Euclidean
 from ..stores.rows import Memory
 from ..training.completion import filled_in, hidden_error
+from .filling import fill_up, next_power
 
 # So many rows run together; centres are filled up to powers of two, and features to powers of four.
-_ROWS, _LEAST = 256, 16
+_ROWS = 256
 # How many masks of each row say which start is kept.
 _MASKS = 4
 
@@ -51,8 +52,8 @@ class Masked(NamedTuple):
 def centres(sets, beta: float, steps: int) -> Centres:
     """Sets of centres (s, k, d) in shapes of which there are few."""
     _, count, width = sets.shape
-    wide = _power(count, 2)
-    rows = _filled_up(sets, wide, _power(width, 4))
+    wide = next_power(count)
+    rows = fill_up(sets, wide, next_power(width, 4))
     there = np.arange(wide) < count
     return Centres(jnp.asarray(rows), jnp.asarray(there), jnp.float32(beta), steps)
 
@@ -160,19 +161,4 @@ def _weights(sets, rows):
 
 def _as_wide(asked: Masked, sets: Centres, count: int) -> Masked:
     """Rows as wide as centres are, and as many as a program takes."""
-    return Masked(*(_filled_up(x, count, sets.rows.shape[2]) for x in asked))
-
-
-def _filled_up(array, *shape):
-    """Zeros up to a shape; axes that are as long or longer stay as they are."""
-    wanted = array.shape[: array.ndim - len(shape)] + shape
-    more = [max(size - is_, 0) for is_, size in zip(array.shape, wanted, strict=True)]
-    return np.pad(array, [(0, count) for count in more])
-
-
-def _power(count: int, base: int) -> int:
-    """The least of 16, 16 base, 16 base² ... that is no less than a count."""
-    size = _LEAST
-    while size < count:
-        size *= base
-    return size
+    return Masked(*(fill_up(x, count, sets.rows.shape[2]) for x in asked))

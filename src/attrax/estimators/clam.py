@@ -1,7 +1,6 @@
 """Clusters whose centres are the memories of an associative memory: ClAM."""
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import (
@@ -13,10 +12,11 @@ from sklearn.base import (
 from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from ..common.checks import plain_number, whole_number
+from ..common.checks import whole_number
 from .centres import Learning, centres, learn, weights
+from .scaling import FLOATS, seen, units_of, wanted_beta, within
 
 # Half of all rows prefer their nearest centre to the next by a factor of e⁵.
 _PREFERENCE = 10.0
@@ -110,20 +110,20 @@ class ClAMClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
         **Returns:** the estimator itself.
         """
-        X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32]))
+        checked: Any = validate_data(self, X, dtype=FLOATS)
+        X = checked
         wanted = self._wanted(*X.shape)
         random = check_random_state(self.random_state)
-        mean = X.mean(axis=0, dtype=np.float64)
-        scale = float(np.sqrt(np.mean(np.square(X - mean)))) or 1.0
-        self._mean, self._scale = mean, scale
-        rows = self._scaled(X)
+        self._units = units_of(X)
+        mean, scale = self._units
+        rows, given = self._units.of(X), wanted_beta(self.beta, scale)
         starts = np.stack(
             [
                 kmeans_plusplus(rows, wanted.clusters, random_state=random)[0]
                 for _ in range(wanted.n_init)
             ]
         )
-        beta = _beta(rows, starts) if wanted.beta is None else wanted.beta * scale**2
+        beta = _beta(rows, starts) if given is None else given
         self.beta_ = beta / scale**2
         seed = int(random.randint(2**31 - 1))
         sets, losses = learn(centres(starts, beta, wanted.steps), rows, wanted.learning, seed)
@@ -159,7 +159,8 @@ class ClAMClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
         **Returns:** weights that sum to one, shape (n, k).
         """
-        return self._weights(self._scaled(self._seen(X)))
+        X = seen(self, X)
+        return self._weights(self._units.of(X))
 
     def transform(self, X):
         """The distance of each row to each centre, as of `sklearn.cluster.KMeans`.
@@ -170,7 +171,7 @@ class ClAMClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
         **Returns:** distances in the units of the data, shape (n, k).
         """
-        return _distances(self._seen(X), self.cluster_centers_)
+        return _distances(seen(self, X), self.cluster_centers_)
 
     def __sklearn_tags__(self):
         """What scikit-learn may expect."""
@@ -178,16 +179,9 @@ class ClAMClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _seen(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-
-    def _scaled(self, X):
-        return ((X - self._mean) / self._scale).astype(np.float32)
-
     def _weights(self, rows):
-        sets = self._scaled(self.cluster_centers_)[None]
-        beta = self.beta_ * self._scale**2
+        sets = self._units.of(self.cluster_centers_)[None]
+        beta = self.beta_ * self._units.scale**2
         return weights(centres(sets, beta, whole_number("steps", self.steps)), rows)
 
     def _wanted(self, count, width):
@@ -197,17 +191,15 @@ class ClAMClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
             raise ValueError(
                 f"n_samples={count} should be >= n_clusters={clusters}: ask for fewer clusters."
             )
-        automatic = isinstance(self.beta, str) and self.beta == "auto"
-        mask = None if self.mask is None else _within("mask", self.mask, 1.0)
+        mask = None if self.mask is None else within("mask", self.mask, 1.0)
         learning = Learning(
             None if width == 1 else mask,
-            _within("learning_rate", self.learning_rate),
+            within("learning_rate", self.learning_rate),
             whole_number("max_iter", self.max_iter),
             whole_number("batch_size", self.batch_size),
         )
         return _Wanted(
             clusters,
-            None if automatic else _within("beta", self.beta),
             whole_number("steps", self.steps),
             whole_number("n_init", self.n_init),
             learning,
@@ -216,19 +208,9 @@ class ClAMClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMi
 
 class _Wanted(NamedTuple):
     clusters: int
-    beta: float | None
     steps: int
     n_init: int
     learning: Learning
-
-
-def _within(name, value, most=math.inf) -> float:
-    """A number between 0 and a bound, which are left out."""
-    number = plain_number(name, value)
-    if not 0 < number < most:
-        bound = "be positive and finite" if most == math.inf else f"lie between 0 and {most:g}"
-        raise ValueError(f"`{name}` must {bound}, but it is {value!r}.")
-    return number
 
 
 def _beta(rows, starts) -> float:

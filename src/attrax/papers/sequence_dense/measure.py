@@ -4,7 +4,7 @@ import functools
 import importlib.util
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,7 @@ def every(run) -> list[tuple[int | None, int]]:
     return [(degree, units) for degree, by in UNITS.items() for units in by[run.profile]]
 
 
-def signs(rng, *shape, dtype=np.float32) -> np.ndarray:
+def signs(rng, *shape, dtype: Any = np.float32) -> np.ndarray:
     """Fair and independent."""
     return (2 * rng.integers(0, 2, shape, np.int8) - 1).astype(dtype, copy=False)
 
