@@ -7,7 +7,8 @@ labels = ClAMClusterer(n_clusters=3, random_state=0).fit_predict(rows)
 ```
 
 `HopfieldClassifier` and `HopfieldRegressor` give labels and numbers by a memory of rows that have
-some, and `HopfieldNovelty` tells what is unlike all rows by its energy.
+some, `HopfieldNovelty` tells what is unlike all rows by its energy, and `HopfieldImputer` fills in
+the gaps of rows.
 
 They need the extra `sklearn`; nothing else of attrax imports them.
 """
@@ -24,6 +25,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 from .clam import ClAMClusterer as ClAMClusterer
+from .imputer import HopfieldImputer as HopfieldImputer
 from .labels import HopfieldClassifier as HopfieldClassifier
 from .labels import HopfieldRegressor as HopfieldRegressor
 from .novelty import HopfieldNovelty as HopfieldNovelty
