@@ -106,6 +106,7 @@ CASES = {
     "C(3, n_init=0).fit(x)": "ValueError: `n_init`",
     "C(3, max_iter=0).fit(x)": "ValueError: `max_iter`",
     "C(3, batch_size=1.5).fit(x)": "ValueError: `batch_size` must be a positive whole number",
+    "C(3, max_iter=1, n_init=1).fit(x).predict(x + 1e9)": "ValueError: `X` has an entry in row 0",
     "C(3).fit(x * np.nan)": "ValueError: Input X contains NaN",
     "C(3).fit(x[0])": "ValueError: Expected 2D array",
     "C(3, max_iter=1, n_init=1).fit(x).predict(x[:, :2])": "ValueError: X has 2 features, but",

@@ -143,6 +143,7 @@ CASES = {
     "H().fit(np.where(np.isnan(x), np.inf, x))": "ValueError: Input X contains infinity",
     "H().fit(x).transform(x[:, :2])": "ValueError: X has 2 features, but",
     "H().fit(x).quantiles(x, 1.5)": "ValueError: `q` must be probabilities between 0 and 1",
+    "H().fit(x).transform([[np.nan, 1e20, 0]])": "ValueError: `X` has an entry in row 0, feature 1",
     "H().fit(x[0])": "ValueError: Expected 2D array",
 }
 

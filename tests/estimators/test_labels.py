@@ -112,6 +112,7 @@ CASES = {
     "C().fit(x, y[:5])": "ValueError: Found input variables with inconsistent numbers",
     "C().fit(x * np.nan, y)": "ValueError: Input X contains NaN",
     "C().fit(x, y).predict(x[:, :2])": "ValueError: X has 2 features, but",
+    "C().fit(x, y).predict([[0, 1e300, 0]])": "ValueError: `X` has an entry in row 0, feature 1, t",
     "R().fit(x, y * np.nan)": "ValueError: Input y contains NaN",
     "R(-1).fit(x, y)": "ValueError: `beta` must be positive",
     "R().fit(x, y).predict(x[0])": "ValueError: Expected 2D array",

@@ -56,6 +56,14 @@ def test_another_species_is_novel():
     assert roc_auc_score(np.arange(125) < 25, scores) > 0.99
 
 
+def test_what_is_farther_than_can_be_compared_is_novel():
+    fitted = HopfieldNovelty().fit(IRIS)
+    scores = fitted.score_samples(IRIS[:1] + 10.0 ** np.array([[1], [5], [9], [300]]))
+    assert np.isfinite(scores).all()
+    assert (np.diff(scores) <= 0).all()
+    assert (scores < fitted.offset_).all()
+
+
 SETTING = """
 import numpy as np
 from attrax.estimators import HopfieldNovelty as H

@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import gaps, gaussian
-from .scaling import FLOATS, within
+from .scaling import FLOATS, automatic, refuse_far, within
 
 # Rows of which each known entry is read from all others, and the values of beta that are tried: in
 # units in which unrelated rows differ by 2, from a mean of all to the nearest row.
@@ -83,8 +83,8 @@ class HopfieldImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"`X` has no known entry in feature {lacking[0]}: leave such features out."
             )
-        betas = _BETAS if _automatic(self.beta) else np.array([within("beta", self.beta)])
-        linear = checked.shape[1] <= _WIDEST if _automatic(self.linear) else self.linear
+        betas = _BETAS if automatic(self.beta) else np.array([within("beta", self.beta)])
+        linear = checked.shape[1] <= _WIDEST if automatic(self.linear) else self.linear
         if not isinstance(linear, bool | np.bool_):
             raise TypeError(f"`linear` must be True, False or 'auto', but it is {linear!r}.")
         self._mean = np.asarray(np.nanmean(checked, axis=0, dtype=np.float64))
@@ -163,7 +163,8 @@ class HopfieldImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _standard(self, X, known):
         """Rows in standard units, zero where an entry is missing."""
-        return np.where(known, (np.asarray(X, np.float64) - self._mean) / self._scale, 0.0)
+        rows = (np.asarray(X, np.float64) - self._mean) / self._scale
+        return refuse_far(np.where(known, rows, 0.0))
 
     def _asked(self, X):
         """What `transform` was given, checked, its mask, standard rows, and linear parts."""
@@ -200,7 +201,3 @@ class HopfieldImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             if best is None or errors[at] < best[1]:
                 best = _Column(part, residuals, float(betas[at]), linear), float(errors[at])
         return best
-
-
-def _automatic(value) -> bool:
-    return isinstance(value, str) and value == "auto"

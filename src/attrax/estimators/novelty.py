@@ -79,6 +79,8 @@ class HopfieldNovelty(OutlierMixin, BaseEstimator):
     def score_samples(self, X):
         """The logarithm of a density: large for what is near to stored rows.
 
+        Entries that are more than 10⁶ deviations from the mean count as if they were there.
+
         **Arguments:**
 
         - `X`: rows of data, shape (m, d).
@@ -87,7 +89,7 @@ class HopfieldNovelty(OutlierMixin, BaseEstimator):
         """
         X = seen(self, X)
         beta = self.beta_ * self._units.scale**2
-        found = read(self._rows, self._units.of(X), beta, 1).log_mass
+        found = read(self._rows, self._units.nearly(X), beta, 1).log_mass
         return self._density(found, beta, self._count, X.shape[1])
 
     def decision_function(self, X):

@@ -8,6 +8,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..common.checks import plain_number
 
 FLOATS = [np.float64, np.float32]
+# Deviations from the mean, beyond which squared distances of 32 bits no longer tell rows apart.
+FARTHEST = 1e6
 
 
 def seen(estimator: Any, X: Any) -> np.ndarray:
@@ -25,7 +27,29 @@ class Units(NamedTuple):
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         """Rows in these units, with 32 bits."""
-        return ((rows - self.mean) / self.scale).astype(np.float32)
+        return refuse_far((rows - self.mean) / self.scale).astype(np.float32)
+
+    def nearly(self, rows: np.ndarray) -> np.ndarray:
+        """The same, with what is farther than 10⁶ put there, for who asks whether it is far."""
+        return np.clip((rows - self.mean) / self.scale, -FARTHEST, FARTHEST).astype(np.float32)
+
+
+def refuse_far(rows: np.ndarray) -> np.ndarray:
+    """Rows in units of deviations, none of which is beyond what 32 bits can compare."""
+    far = np.argwhere(np.abs(rows) > FARTHEST)
+    if far.size:
+        row, feature = far[0]
+        raise ValueError(
+            f"`X` has an entry in row {row}, feature {feature}, that is more than {FARTHEST:.0e} "
+            "deviations from the rows of `fit`, so that all of these are equally far: check it, or "
+            "transform the feature, such as by its logarithm."
+        )
+    return rows
+
+
+def automatic(value) -> bool:
+    """Whether an argument is left to the estimator."""
+    return isinstance(value, str) and value == "auto"
 
 
 def units_of(rows: np.ndarray) -> Units:
@@ -36,7 +60,7 @@ def units_of(rows: np.ndarray) -> Units:
 
 def wanted_beta(beta, scale: float) -> float | None:
     """An inverse temperature that was given, in units of the scale; `None` for "auto"."""
-    if isinstance(beta, str) and beta == "auto":
+    if automatic(beta):
         return None
     return within("beta", beta) * scale**2
 
