@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from attrax.separation.base import best
+from attrax.separation.selection import best
 
 DRAWS = 6
 found = jax.jit(jax.vmap(best, in_axes=(0, 0, None)), static_argnums=2)

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 from ..common.arithmetic import accumulate, products
 from ..separation import AbstractSelective
 from ..separation.attention import attend
-from ..separation.base import best
 from ..separation.fold import Query, Reading, Rows, fold
+from ..separation.selection import best
 from ..similarity import Dot
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 from ..common.arithmetic import Range, match, ratio, times
 from ..common.checks import NoEnergyError
 from ..common.display import described
+from .selection import best
 
 # What leaves must declare, as a class variable, a property or a field; a type checker that took
 # these for fields would want them as arguments of every leaf.
@@ -23,9 +24,6 @@ else:
 
 # A number, or for an implicit reference a tuple of several.
 Reference = Any
-
-# Of fewer scores than so many times those that are wanted, all are sorted.
-_GROUPED = 64
 
 
 class Sums(NamedTuple):
@@ -363,14 +361,6 @@ def fixed_mass(
     return jnp.sum(weights if separation.fixed == "weights" else potential)
 
 
-def best_scores(rank: int, scores: Float[Array, " n"]) -> Float[Array, " k"]:
-    """The `rank` best scores, the largest first; −∞ for those that are missing."""
-    missing = rank - scores.shape[0]
-    if missing > 0:
-        scores = jnp.concatenate([scores, jnp.full((missing,), -jnp.inf, scores.dtype)])
-    return jnp.max(scores, keepdims=True) if rank == 1 else jax.lax.top_k(scores, rank)[0]
-
-
 def start(separation: AbstractAdditive, dtype: jnp.dtype) -> Float[Array, ""]:
     """The reference of no memories at all."""
     lowest = separation.reference in ("max", "implicit")
@@ -438,45 +428,3 @@ def along_threshold(mass: Callable, threshold: Any) -> tuple[Array, Array]:
 def present(tangents):
     """A mask over a tree of tangents in which `None` stands for: does not move."""
     return jax.tree.map(lambda leaf: leaf is not None, tangents, is_leaf=lambda leaf: leaf is None)
-
-
-def _largest_first(scores, k: int):
-    """Indices of the k largest scores, as of `top_k`.
-
-    The k largest of many lie in the k groups of the largest maxima, and a maximum of each group
-    costs less than a search in all.
-    """
-    count = scores.shape[0]
-    if count < _GROUPED * k:
-        return jax.lax.top_k(scores, k)[1]
-    # A power of two near √(count/k), for about as many groups as scores within those found.
-    size = 1 << (count // k).bit_length() // 2
-    padded = jnp.pad(scores, (0, -count % size), constant_values=-jnp.inf)
-    groups = padded.reshape(-1, size)
-    _, first = jax.lax.top_k(jnp.max(groups, axis=1), k)
-    # In the order of the scores, so that the first of equal ones is found.
-    first = jnp.sort(first)
-    _, found = jax.lax.top_k(groups[first].reshape(-1), k)
-    return first[found // size] * size + found % size
-
-
-def best(
-    scores: Float[Array, " n"], mask: Bool[Array, " n"] | None, k: int
-) -> tuple[Array, Bool[Array, " k"]]:
-    """Indices of the k best scores, best first, ties to the lower index.
-
-    NaN counts as best if k = 1, and as ∞ otherwise.
-    """
-    scores = jax.lax.stop_gradient(scores)
-    # A memory that is there comes before one that is not, however low its score.
-    scores = jnp.where(scores == -jnp.inf, jnp.finfo(scores.dtype).min, scores)
-    if mask is not None:
-        scores = jnp.where(mask, scores, -jnp.inf)
-    if k == 1:
-        index = jnp.argmax(scores).astype(jnp.int32)[None]
-    else:
-        # A maximum of several may pass over NaN.
-        scores = jnp.where(jnp.isnan(scores), jnp.inf, scores)
-        index = _largest_first(scores, min(k, scores.shape[0]))
-    valid = jnp.ones(index.shape, bool) if mask is None else mask[index]
-    return index, valid

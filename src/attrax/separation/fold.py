@@ -17,7 +17,6 @@ from .base import (
     Sums,
     along_threshold,
     best,
-    best_scores,
     fixed_mass,
     largest,
     masked_terms,
@@ -25,6 +24,7 @@ from .base import (
     reference_of,
     start,
 )
+from .selection import best_scores
 
 # Scores that differ by so many roundings tie.
 _ROUNDINGS = 4

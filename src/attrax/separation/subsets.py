@@ -10,8 +10,9 @@ from jaxtyping import Array, Bool, Float
 
 from ..common.arithmetic import Range
 from ..common.checks import POSITIVE, positive, whole_number
-from .base import AbstractImplicit, best_scores
+from .base import AbstractImplicit
 from .entmax import Level, masses, solve_mass
+from .selection import best_scores
 
 # How far τ is kept from other scores where none is near.
 _MARGIN = 0.03125

@@ -11,8 +11,8 @@ from ..common.arithmetic import accumulate, products, weighted
 from ..common.checks import NoEnergyError, as_floats, is_floats, shape_of
 from ..common.display import facts
 from ..separation import AbstractSelective
-from ..separation.base import best
 from ..separation.fold import Reading as FoldReading
+from ..separation.selection import best
 from ..similarity import Dot
 from ..spaces.base import Answer, Measured, Reading
 from ..spaces.store import AbstractStore
